@@ -1,0 +1,8 @@
+//! The gate between a candidate and a channel: pure, so that the same report and policy give the same verdict on any
+//! machine.
+
+pub mod decide;
+pub mod policy;
+pub mod verdict;
+
+pub use decide::decide;

@@ -1,0 +1,189 @@
+//! Which checks run, and their limits. Hashed and frozen into a job before it starts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Digest;
+use crate::names::ClassName;
+
+/// A named set of checks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GatePolicy {
+    /// Name: `default`, `pilot`, `root`, or a project's own.
+    pub name: String,
+    /// Rises with every edit.
+    pub version: u32,
+    /// α: the chance of passing a head that harms some class beyond its limit, over all looks together.
+    pub alpha: f64,
+    /// How many heads may be judged on one sealed set; each is judged at α′ = α / looks.
+    pub looks: u32,
+    /// The checks that run, in order.
+    pub checks: Vec<PolicyCheck>,
+}
+
+/// One check and its limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PolicyCheck {
+    /// Which.
+    pub id: CheckId,
+    /// Its limit, a proportion; unused by `structural` and `coverage`.
+    pub limit: f64,
+    /// Limits of single classes that differ.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub per_class: BTreeMap<ClassName, f64>,
+}
+
+impl PolicyCheck {
+    /// The limit for a class.
+    #[must_use]
+    pub fn limit_for(&self, class: &ClassName) -> f64 {
+        self.per_class.get(class).copied().unwrap_or(self.limit)
+    }
+}
+
+/// The checks that exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CheckId {
+    /// Digests, shapes, frozen rows, allowed growth. Never overridable.
+    Structural,
+    /// Every sealed image was judged.
+    Coverage,
+    /// Per old class: right by the baseline, lost by the candidate. Upper bound ≤ limit.
+    OldClassLoss,
+    /// Per new class: accepted as itself. Lower bound ≥ limit.
+    NewRecall,
+    /// Old and negative groups accepted as new. Upper bound ≤ limit.
+    FalseNew,
+    /// Per class of a channel's first model: accepted as itself. Lower bound ≥ limit.
+    ClassRecall,
+    /// Per class of a channel's first model: of what was accepted as it, rightly. Lower bound ≥ limit.
+    ClassPrecision,
+}
+
+impl CheckId {
+    /// The word used in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Structural => "structural",
+            Self::Coverage => "coverage",
+            Self::OldClassLoss => "old_class_loss",
+            Self::NewRecall => "new_recall",
+            Self::FalseNew => "false_new",
+            Self::ClassRecall => "class_recall",
+            Self::ClassPrecision => "class_precision",
+        }
+    }
+}
+
+impl GatePolicy {
+    /// The policies that come with the product.
+    #[must_use]
+    pub fn shipped() -> [Self; 3] {
+        [Self::default_policy(), Self::pilot(), Self::root()]
+    }
+
+    /// A shipped policy by its name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::shipped().into_iter().find(|policy| policy.name == name)
+    }
+
+    /// `default`: 0.5 % loss, ten looks; can pass from 1,058 accepted groups a class on.
+    #[must_use]
+    pub fn default_policy() -> Self {
+        Self::clone_policy("default", 10, 0.005)
+    }
+
+    /// `pilot`: 10 % loss, five looks, for young datasets; can pass from 44 accepted groups a class on.
+    #[must_use]
+    pub fn pilot() -> Self {
+        Self::clone_policy("pilot", 5, 0.10)
+    }
+
+    fn clone_policy(name: &str, looks: u32, limit: f64) -> Self {
+        let checks = [
+            (CheckId::Structural, 0.0),
+            (CheckId::Coverage, 0.0),
+            (CheckId::OldClassLoss, limit),
+            (CheckId::NewRecall, 0.80),
+            (CheckId::FalseNew, limit),
+        ];
+        Self::with_checks(name, looks, &checks)
+    }
+
+    /// `root`: for a channel's first release, where there is no baseline to harm.
+    ///
+    /// The floors are low on purpose: at τ = 0.9 a class that answers *unknown* to two of three pictures still harms
+    /// nobody, while one that accepts wrongly does.
+    #[must_use]
+    pub fn root() -> Self {
+        let checks = [
+            (CheckId::Structural, 0.0),
+            (CheckId::Coverage, 0.0),
+            (CheckId::ClassRecall, 0.20),
+            (CheckId::ClassPrecision, 0.80),
+        ];
+        Self::with_checks("root", 10, &checks)
+    }
+
+    fn with_checks(name: &str, looks: u32, checks: &[(CheckId, f64)]) -> Self {
+        let check = |&(id, limit): &(CheckId, f64)| PolicyCheck {
+            id,
+            limit,
+            per_class: BTreeMap::new(),
+        };
+        Self {
+            name: name.to_owned(),
+            version: 1,
+            alpha: 0.05,
+            looks,
+            checks: checks.iter().map(check).collect(),
+        }
+    }
+
+    /// α′, the level of one look.
+    #[must_use]
+    pub fn alpha_per_look(&self) -> f64 {
+        self.alpha / f64::from(self.looks.max(1))
+    }
+
+    /// The digest that is frozen into jobs and manifests.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_json(self)
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// One sentence that names what is wrong.
+    pub fn validate(&self) -> Result<(), String> {
+        if !(self.alpha > 0.0 && self.alpha < 0.5) {
+            return Err(format!("alpha must lie between 0 and 0.5, got {}", self.alpha));
+        }
+        if self.looks == 0 {
+            return Err("looks must be at least 1".to_owned());
+        }
+        if !self.checks.iter().any(|check| check.id == CheckId::Structural) {
+            return Err("a policy must list the check structural".to_owned());
+        }
+        for check in &self.checks {
+            let limits = std::iter::once(&check.limit).chain(check.per_class.values());
+            if let Some(limit) = limits.into_iter().find(|limit| !(0.0..=1.0).contains(*limit)) {
+                return Err(format!(
+                    "the limit of {} must lie between 0 and 1, got {limit}",
+                    check.id.as_str()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
