@@ -1,1 +1,4 @@
-//! stub
+//! Everything about models: images, features, heads, evaluation, gate, packages. Knows no HTTP and no SQL.
+
+pub mod artifacts;
+pub mod observer;
