@@ -3,6 +3,7 @@
 //! Owns: what a job does between its claim and its last file. Refuses to know: HTTP, SQL, where the object store lies,
 //! what time it is.
 
+pub mod artifacts;
 pub mod observer;
 pub mod pipeline;
 pub mod worker;
