@@ -4,6 +4,8 @@
 //! what time it is.
 
 pub mod artifacts;
+pub mod evaluate;
+pub mod head;
 pub mod observer;
 pub mod pipeline;
 pub mod worker;
