@@ -1,4 +1,11 @@
-//! Everything about models: images, features, heads, evaluation, gate, packages. Knows no HTTP and no SQL.
+//! Everything about models: images, features, heads, evaluation, packages, and the pipeline that joins them.
+//!
+//! Owns: what a job does between its claim and its last file. Refuses to know: HTTP, SQL, where the object store lies,
+//! what time it is.
 
 pub mod artifacts;
+pub mod evaluate;
+pub mod head;
 pub mod observer;
+pub mod pipeline;
+pub mod worker;

@@ -1,26 +1,30 @@
-//! How a job tells what it is doing, and how it learns that it shall stop.
-//!
-//! Owns: the one trait between the pipeline and whoever runs it. Refuses to know: events, rows, clocks.
+//! How a running job is watched and stopped: it reports here, and asks here whether it may go on.
 
 use domain::dataset::Finding;
 use domain::event::Progress;
 use domain::gate::verdict::Verdict;
 use domain::job::Stage;
 
-/// Watches a job and is asked, between two units of work, whether it shall go on.
+/// Watches a job, tells it the time and may stop it. Called from several threads.
 pub trait Observer: Sync {
     /// Milliseconds since the job started.
     fn elapsed_ms(&self) -> u64;
-    /// A person or a lost lease wants the job to stop.
+
+    /// Someone asked the job to stop, or its lease is lost: end soon and write nothing more.
     fn cancelled(&self) -> bool;
-    /// A stage begins.
+
+    /// A stage began.
     fn stage_started(&self, stage: Stage);
-    /// A stage ended after this time.
+
+    /// A stage ended.
     fn stage_finished(&self, stage: Stage, duration_ms: i64);
-    /// How far a stage is.
+
+    /// How far a stage is; may be called often.
     fn progress(&self, progress: Progress);
+
     /// Something that a person should know.
     fn finding(&self, finding: Finding);
+
     /// The gate decided.
     fn verdict(&self, verdict: &Verdict);
 }
