@@ -226,8 +226,8 @@ impl Tried {
             recall: input.recall_target,
         };
         let interval = interval(&mut table, &limits);
-        let shifts: Vec<f64> = interval.alignment.iter().map(|a| a + interval.offset()).collect();
-        let loss = loss(&calibration.old_logits, &new_logits, &shifts, input.calibration_labels);
+        // Of the fit itself: where the dial then stands is a decision about risk and says nothing about the rows.
+        let loss = loss(&calibration.old_logits, &new_logits, input.calibration_labels);
         Ok(Self {
             order,
             l2,
@@ -262,12 +262,11 @@ impl Tried {
     }
 }
 
-/// Mean log-loss of the candidate in nats, `shifts` added to its new logits.
-fn loss(old: &Logits, new: &Logits, shifts: &[f64], labels: &[usize]) -> f64 {
+/// Mean log-loss of the candidate in nats, at the biases as they were fitted.
+fn loss(old: &Logits, new: &Logits, labels: &[usize]) -> f64 {
     let rows = old.iter().zip(new.iter()).zip(labels);
     let losses = rows.map(|((old, new), label)| {
-        let shifted = new.iter().zip(shifts).map(|(z, shift)| z + shift);
-        let all: Vec<f64> = old.iter().copied().chain(shifted).collect();
+        let all: Vec<f64> = old.iter().chain(new).copied().collect();
         log_sum_exp(&all) - all[*label]
     });
     losses.sum::<f64>() / real(labels.len())

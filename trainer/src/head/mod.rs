@@ -21,7 +21,7 @@ pub use product::{BLOCK_ROWS, Logits, Rows, logits};
 pub const STD_FLOOR: f64 = 1e-3;
 
 /// L-BFGS ends at this norm of the gradient.
-pub const GRADIENT_NORM: f64 = 1e-5;
+pub const GRADIENT_NORM: f64 = 1e-6;
 
 /// A linear classifier on features, temperature folded in, with the constants its features were standardised by.
 #[derive(Clone, Debug, PartialEq)]
