@@ -1,4 +1,5 @@
 //! Everything about models: images, features, heads, evaluation, gate, packages. Knows no HTTP and no SQL.
 
 pub mod artifacts;
+pub mod images;
 pub mod observer;
