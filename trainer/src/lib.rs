@@ -6,6 +6,7 @@
 pub mod artifacts;
 pub mod evaluate;
 pub mod head;
+pub mod images;
 pub mod observer;
 pub mod pipeline;
 pub mod worker;
