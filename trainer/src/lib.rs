@@ -8,5 +8,6 @@ pub mod evaluate;
 pub mod head;
 pub mod images;
 pub mod observer;
+pub mod package;
 pub mod pipeline;
 pub mod worker;

@@ -68,8 +68,6 @@ pub struct AppendFit {
     pub alignment: Vec<f64>,
     /// Old classes without an accepted calibration image.
     pub unbounded: Vec<usize>,
-    /// It was stopped before it was done.
-    pub cut_short: bool,
 }
 
 /// Fits the new rows. Between two iterations `keep_going` is asked; where it says no the best so far is returned.
@@ -96,7 +94,6 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
         start = minimum.point.clone();
         tried.push(Tried::new(order, l2, minimum, input, &standard, &calibration)?);
     }
-    let cut_short = tried.len() < input.l2_grid.len() || tried.iter().any(|tried| !tried.minimum.converged);
     tried.sort_by_key(|tried| tried.order);
     let by_loss = |a: &&Tried, b: &&Tried| a.loss.total_cmp(&b.loss);
     let feasible = tried.iter().filter(|tried| tried.interval.feasible()).min_by(by_loss);
@@ -113,7 +110,6 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
         feasible: best.interval.feasible(),
         alignment: best.interval.alignment.clone(),
         unbounded: calibration.unbounded(n_old),
-        cut_short,
     })
 }
 
