@@ -4,8 +4,12 @@
 //! what time it is.
 
 pub mod artifacts;
+pub mod bundled;
 pub mod evaluate;
+pub mod features;
 pub mod head;
+pub mod images;
 pub mod observer;
+pub mod package;
 pub mod pipeline;
 pub mod worker;

@@ -68,8 +68,6 @@ pub struct AppendFit {
     pub alignment: Vec<f64>,
     /// Old classes without an accepted calibration image.
     pub unbounded: Vec<usize>,
-    /// It was stopped before it was done.
-    pub cut_short: bool,
 }
 
 /// Fits the new rows. Between two iterations `keep_going` is asked; where it says no the best so far is returned.
@@ -96,7 +94,6 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
         start = minimum.point.clone();
         tried.push(Tried::new(order, l2, minimum, input, &standard, &calibration)?);
     }
-    let cut_short = tried.len() < input.l2_grid.len() || tried.iter().any(|tried| !tried.minimum.converged);
     tried.sort_by_key(|tried| tried.order);
     let by_loss = |a: &&Tried, b: &&Tried| a.loss.total_cmp(&b.loss);
     let feasible = tried.iter().filter(|tried| tried.interval.feasible()).min_by(by_loss);
@@ -113,7 +110,6 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
         feasible: best.interval.feasible(),
         alignment: best.interval.alignment.clone(),
         unbounded: calibration.unbounded(n_old),
-        cut_short,
     })
 }
 
@@ -160,17 +156,21 @@ impl Calibration {
     }
 
     fn unbounded(&self, n_old: usize) -> Vec<usize> {
-        let bounds = |class: &usize| self.old.iter().any(|image| image.class_idx == *class && image.right.is_some());
+        let bounds = |class: &usize| {
+            self.old
+                .iter()
+                .any(|image| image.class_idx == *class && image.right.is_some())
+        };
         (0..n_old).filter(|class| !bounds(class)).collect()
     }
 }
 
 /// The largest value and its place; the first of equals.
 fn top(z: &[f64]) -> (usize, f64) {
-    z.iter()
-        .copied()
-        .enumerate()
-        .fold((0, f64::NEG_INFINITY), |best, (idx, z)| if z > best.1 { (idx, z) } else { best })
+    z.iter().copied().enumerate().fold(
+        (0, f64::NEG_INFINITY),
+        |best, (idx, z)| if z > best.1 { (idx, z) } else { best },
+    )
 }
 
 struct Tried {
@@ -226,8 +226,8 @@ impl Tried {
             recall: input.recall_target,
         };
         let interval = interval(&mut table, &limits);
-        let shifts: Vec<f64> = interval.alignment.iter().map(|a| a + interval.offset()).collect();
-        let loss = loss(&calibration.old_logits, &new_logits, &shifts, input.calibration_labels);
+        // Of the fit itself: where the dial then stands is a decision about risk and says nothing about the rows.
+        let loss = loss(&calibration.old_logits, &new_logits, input.calibration_labels);
         Ok(Self {
             order,
             l2,
@@ -257,17 +257,17 @@ impl Tried {
         head.weight.extend_from_slice(&self.weight);
         let offset = self.interval.offset();
         let biases = self.bias.iter().zip(&self.interval.alignment);
-        head.bias.extend(biases.map(|(bias, aligned)| narrow(bias + aligned + offset)));
+        head.bias
+            .extend(biases.map(|(bias, aligned)| narrow(bias + aligned + offset)));
         head
     }
 }
 
-/// Mean log-loss of the candidate in nats, `shifts` added to its new logits.
-fn loss(old: &Logits, new: &Logits, shifts: &[f64], labels: &[usize]) -> f64 {
+/// Mean log-loss of the candidate in nats, at the biases as they were fitted.
+fn loss(old: &Logits, new: &Logits, labels: &[usize]) -> f64 {
     let rows = old.iter().zip(new.iter()).zip(labels);
     let losses = rows.map(|((old, new), label)| {
-        let shifted = new.iter().zip(shifts).map(|(z, shift)| z + shift);
-        let all: Vec<f64> = old.iter().copied().chain(shifted).collect();
+        let all: Vec<f64> = old.iter().chain(new).copied().collect();
         log_sum_exp(&all) - all[*label]
     });
     losses.sum::<f64>() / real(labels.len())
@@ -296,7 +296,9 @@ impl<'a> Append<'a> {
         // Half on old images and half on new ones, within each half equal per class.
         let (new, old): (Vec<usize>, Vec<usize>) = labels.iter().copied().partition(is_new);
         let (mut new, mut old) = (balanced(&new, 0.5).into_iter(), balanced(&old, 0.5).into_iter());
-        let weights = labels.iter().filter_map(|label| if is_new(label) { new.next() } else { old.next() });
+        let weights = labels
+            .iter()
+            .filter_map(|label| if is_new(label) { new.next() } else { old.next() });
         let dim = input.train.dim;
         Ok(Self {
             features: Tensor::from_vec(standard.apply(&input.train), (labels.len(), dim), &Device::Cpu)?,
@@ -316,7 +318,12 @@ impl<'a> Append<'a> {
 
     /// No weights, and biases at which a new class is as likely as all old ones together.
     fn start(&self) -> Vec<f64> {
-        let mean = self.lse_old.iter().zip(&self.weights).map(|(lse, weight)| lse * weight).sum::<f64>();
+        let mean = self
+            .lse_old
+            .iter()
+            .zip(&self.weights)
+            .map(|(lse, weight)| lse * weight)
+            .sum::<f64>();
         let mut start = vec![0.0; self.n_new * self.dim];
         start.resize(self.n_new * (self.dim + 1), mean);
         start
@@ -337,7 +344,11 @@ impl<'a> Append<'a> {
             }
             let (label, weight) = (self.labels[i], self.weights[i]);
             let total = log_sum_exp(&[self.lse_old[i], log_sum_exp(row)]);
-            let own = if label < self.n_old { self.own[i] } else { row[label - self.n_old] };
+            let own = if label < self.n_old {
+                self.own[i]
+            } else {
+                row[label - self.n_old]
+            };
             value += weight * (total - own);
             for z in row.iter_mut() {
                 *z = weight * (*z - total).exp();

@@ -36,8 +36,6 @@ pub struct ColdFit {
     pub temperature: f64,
     /// One per L2 weight tried, in the grid's order.
     pub trials: Vec<Trial>,
-    /// It was stopped before it was done.
-    pub cut_short: bool,
 }
 
 /// Fits all classes. Between two iterations `keep_going` is asked; where it says no the best so far is returned.
@@ -70,9 +68,14 @@ pub fn fit_cold(input: &ColdInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<
         }
         let (temperature, loss) = temperature(&logits, n_classes, input.calibration_labels);
         start = minimum.point.clone();
-        tried.push(Tried { order, l2, minimum, temperature, loss });
+        tried.push(Tried {
+            order,
+            l2,
+            minimum,
+            temperature,
+            loss,
+        });
     }
-    let cut_short = tried.len() < input.l2_grid.len() || tried.iter().any(|tried| !tried.minimum.converged);
     tried.sort_by_key(|tried| tried.order);
     let best = tried
         .iter()
@@ -83,7 +86,6 @@ pub fn fit_cold(input: &ColdInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<
         l2: best.l2,
         temperature: best.temperature,
         trials: tried.iter().map(Tried::trial).collect(),
-        cut_short,
     })
 }
 
