@@ -1,1 +1,5 @@
 //! stub
+pub mod clock;
+pub mod db;
+pub mod ids;
+pub mod jobs;
