@@ -39,11 +39,9 @@ pub(super) async fn run(job: &str, api: &Api, output: &Output) -> Result<ExitCod
 async fn follow(job: &str, api: &Api, output: &Output) -> Result<JobResult, ClientError> {
     let mut last = 0;
     let mut barren = 0;
+    // The first call is not repeated: where no server is, that is said at once.
+    let mut state = api.get::<Job>(&["jobs", job], &[]).await?.state;
     loop {
-        // The job itself, not the stream, says whether there is anything left to wait for.
-        let state = with_retries(async || api.get::<Job>(&["jobs", job], &[]).await)
-            .await?
-            .state;
         match state {
             JobState::Draft => {
                 return Err(ClientError::Usage(format!(
