@@ -176,8 +176,18 @@ fn exit_code(result: &JobResult) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use domain::job::Stage;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
 
+    use axum::Router;
+    use axum::extract::State;
+    use axum::http::HeaderMap;
+    use axum::routing::get;
+    use domain::job::Stage;
+    use domain::names::ProjectName;
+    use serde_json::{Value, json};
+
+    use super::super::Globals;
     use super::*;
 
     #[test]
@@ -196,5 +206,84 @@ mod tests {
         for (done, total) in [(0, 0), (-1, 10), (11, 10)] {
             assert!(progress_line(progress(done, total)).len() < 90);
         }
+    }
+
+    /// A server whose event stream breaks in the middle of an event.
+    #[derive(Clone, Default)]
+    struct Fragile {
+        n_connections: Arc<AtomicUsize>,
+        asked_from: Arc<Mutex<Vec<String>>>,
+    }
+
+    fn job(state: &str) -> Value {
+        json!({
+            "id": "j", "project": "p", "request": null, "state": state, "stage": null, "progress_done": 0,
+            "progress_total": 0, "attempt": 1, "cancel_requested": false, "error": null, "model": "m",
+            "verdict": { "state": "unproven", "sentence": "too few", "structural_failure": false }, "stage_times": [],
+            "created_us": 0, "queued_us": 0, "started_us": 0, "finished_us": 1,
+            "spec": {
+                "baseline": null, "backbone": "0".repeat(64), "dataset_versions": [], "config": {},
+                "policy": domain::gate::policy::GatePolicy::pilot(),
+            },
+        })
+    }
+
+    fn event(seq: i64, kind: &Value) -> String {
+        let mut event = json!({ "job": "j", "seq": seq, "attempt": 1, "at_us": 0 });
+        event.as_object_mut().unwrap().extend(kind.as_object().unwrap().clone());
+        format!("id: {seq}\ndata: {event}\n\n")
+    }
+
+    async fn events(State(server): State<Fragile>, headers: HeaderMap) -> String {
+        let from = headers
+            .get("last-event-id")
+            .map_or("none", |value| value.to_str().unwrap());
+        server.asked_from.lock().unwrap().push(from.to_owned());
+        let started = event(1, &json!({ "kind": "stage_started", "stage": "fetch" }));
+        let finished = event(
+            2,
+            &json!({ "kind": "stage_finished", "stage": "fetch", "duration_ms": 5 }),
+        );
+        let state = event(3, &json!({ "kind": "state", "state": "succeeded", "message": null }));
+        match server.n_connections.fetch_add(1, Ordering::Relaxed) {
+            0 => format!("{started}{}", &finished[..20]),
+            1 => String::new(),
+            _ => format!("{finished}{state}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_stream_is_taken_up_where_it_broke() {
+        let server = Fragile::default();
+        let running = server.n_connections.clone();
+        let state = async move || {
+            axum::Json(job(if running.load(Ordering::Relaxed) < 3 {
+                "running"
+            } else {
+                "succeeded"
+            }))
+        };
+        let router = Router::new()
+            .route("/api/v1/jobs/j", get(state))
+            .route("/api/v1/jobs/j/events", get(events))
+            .route(
+                "/api/v1/jobs/j/result",
+                get(async || axum::Json(json!({ "job": job("succeeded"), "verdict": null }))),
+            )
+            .with_state(server.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let api = Api::new(&Globals {
+            server: format!("http://{address}"),
+            project: ProjectName::new("main").unwrap(),
+            json: true,
+        })
+        .unwrap();
+
+        let result = follow("j", &api, &Output::new(true)).await.unwrap();
+
+        assert_eq!(exit_code(&result), ExitCode::from(11));
+        assert_eq!(*server.asked_from.lock().unwrap(), ["none", "1", "1"]);
     }
 }
