@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use domain::job::Job;
 use domain::model::Model;
+use domain::names::ClassName;
 use domain::release::Channel;
 
 use super::api::Api;
@@ -72,7 +73,7 @@ async fn list(api: &Api, output: &Output) -> Result<(), ClientError> {
             })
             .map(|channel| channel.name.as_str())
             .collect();
-        let new: Vec<&str> = model.new_classes.iter().map(|class| class.as_str()).collect();
+        let new: Vec<&str> = model.new_classes.iter().map(ClassName::as_str).collect();
         vec![
             model.id.to_string(),
             output.verdict(model.verdict.state),
