@@ -1,1 +1,23 @@
-//! stub
+//! Frozen backbones: what a network looks like, what it costs, and how an image becomes a feature.
+//!
+//! Owns: the architecture as data ([`Spec`]), the feature recipe ([`Recipe`]), preprocessing ([`Preprocessing`]), weights
+//! and the NHWC f32 forward pass ([`Backbone`], [`Stream`]). Refuses to know: files, threads, clocks, training. Compiles
+//! to wasm32, so the page and the server compute the same numbers by the same code.
+
+mod backbone;
+mod cost;
+mod error;
+mod kernels;
+mod preprocess;
+mod recipe;
+mod spec;
+mod stream;
+mod weights;
+
+pub use backbone::Backbone;
+pub use cost::Cost;
+pub use error::EngineError;
+pub use preprocess::{Filter, Fit, Preprocessing};
+pub use recipe::{Pool, Recipe, Tap};
+pub use spec::{Activation, Block, Layer, LayerKind, Padding, Spec, Stem};
+pub use stream::Stream;

@@ -1,0 +1,255 @@
+//! A loaded backbone: checked, packed for the kernels, and named by its digests.
+
+use std::sync::Arc;
+
+use domain::ids::Digest;
+use domain::model::BackboneRef;
+
+use crate::kernels::{Depthwise, Isa, Packed};
+use crate::recipe::Taken;
+use crate::spec::Padded;
+use crate::weights::{self, LayerWeights};
+use crate::{Activation, EngineError, LayerKind, Preprocessing, Recipe, Spec, Stream};
+
+/// A frozen feature extractor. Cheap to clone; every clone shares the packed weights.
+#[derive(Clone)]
+pub struct Backbone {
+    plan: Arc<Plan>,
+    identity: Arc<Identity>,
+}
+
+struct Identity {
+    spec: Spec,
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    digest: Digest,
+    tensors: Digest,
+    tensor_digests: Vec<(String, Digest)>,
+}
+
+/// What a stream computes, layer by layer, up to the tap.
+pub(crate) struct Plan {
+    pub(crate) isa: Isa,
+    /// The number of each byte value, per colour.
+    pub(crate) table: Vec<[f32; 3]>,
+    pub(crate) stem: PlannedStem,
+    pub(crate) blocks: Vec<PlannedBlock>,
+    /// The last 1×1 convolution, where the recipe taps it.
+    pub(crate) head: Option<Packed>,
+    pub(crate) taken: Taken,
+}
+
+pub(crate) struct PlannedStem {
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) side_in: usize,
+    pub(crate) pad: Padded,
+    /// (kernel × kernel × 3, channels), in (row, column, colour) order.
+    pub(crate) weights: Packed,
+}
+
+pub(crate) struct PlannedBlock {
+    pub(crate) side_in: usize,
+    pub(crate) channels_in: usize,
+    pub(crate) pad: Padded,
+    pub(crate) expand: Option<Packed>,
+    pub(crate) depthwise: Depthwise,
+    pub(crate) project: Packed,
+    pub(crate) residual: bool,
+}
+
+impl Backbone {
+    /// Check the weights (safetensors, f16 or f32, batch norm folded) against the architecture and pack them.
+    ///
+    /// # Errors
+    /// A tensor is missing, of another shape or type, or not finite; recipe or preprocessing do not fit the architecture.
+    pub fn load(
+        spec: Spec,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        safetensors: &[u8],
+    ) -> Result<Self, EngineError> {
+        Self::load_for(Isa::detect(), spec, recipe, preprocessing, safetensors)
+    }
+
+    pub(crate) fn load_for(
+        isa: Isa,
+        spec: Spec,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        safetensors: &[u8],
+    ) -> Result<Self, EngineError> {
+        if preprocessing.side != spec.input_side {
+            return Err(EngineError::InputSide {
+                architecture: spec.name,
+                expected: spec.input_side,
+                got: preprocessing.side,
+            });
+        }
+        let taken = recipe.resolve(&spec)?;
+        let weights = weights::read(&spec, safetensors)?;
+        let tensors = Digest::of_json(&weights.digests);
+        let digest = Digest::of_json(&("backbone", 1, &spec, recipe, preprocessing.digest(), tensors));
+        let plan = plan(isa, &spec, recipe, &preprocessing, taken, &weights.layers);
+        Ok(Self {
+            plan: Arc::new(plan),
+            identity: Arc::new(Identity {
+                spec,
+                recipe,
+                preprocessing,
+                digest,
+                tensors,
+                tensor_digests: weights.digests,
+            }),
+        })
+    }
+
+    /// Names architecture, weights, recipe and preprocessing.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.identity.digest
+    }
+
+    /// Digest over all of [`Self::tensor_digests`].
+    #[must_use]
+    pub fn tensors_digest(&self) -> Digest {
+        self.identity.tensors
+    }
+
+    /// Every tensor of the architecture with the digest of its name, type, shape and bytes, in order of the names.
+    #[must_use]
+    pub fn tensor_digests(&self) -> Vec<(String, Digest)> {
+        self.identity.tensor_digests.clone()
+    }
+
+    /// The architecture.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.identity.spec
+    }
+
+    /// The feature recipe.
+    #[must_use]
+    pub fn recipe(&self) -> Recipe {
+        self.identity.recipe
+    }
+
+    /// The preprocessing that its features need.
+    #[must_use]
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.identity.preprocessing
+    }
+
+    /// Numbers per image.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.plan.taken.dim()
+    }
+
+    /// Names the arithmetic: features of one kernel are equal to the bit on every machine.
+    #[must_use]
+    pub fn kernel(&self) -> &'static str {
+        self.plan.isa.id()
+    }
+
+    /// How models name this backbone.
+    #[must_use]
+    pub fn reference(&self) -> BackboneRef {
+        BackboneRef {
+            digest: self.digest(),
+            name: self.identity.spec.name.clone(),
+            recipe: self.identity.recipe.to_string(),
+            dim: u32::try_from(self.dim()).expect("a feature has far fewer than 2^32 numbers"),
+            preprocessing: self.identity.preprocessing.digest(),
+            kernel: self.kernel().to_owned(),
+            tensors: self.tensors_digest(),
+        }
+    }
+
+    /// Scratch memory for one thread of images.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        Stream::new(Arc::clone(&self.plan))
+    }
+}
+
+impl std::fmt::Debug for Backbone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Backbone").field(&self.reference()).finish()
+    }
+}
+
+fn plan(
+    isa: Isa,
+    spec: &Spec,
+    recipe: Recipe,
+    preprocessing: &Preprocessing,
+    taken: Taken,
+    layers: &[LayerWeights],
+) -> Plan {
+    let find = |name: &str| layers.iter().find(|layer| layer.layer.name == name);
+    let stem = find("stem").expect("every architecture has a stem");
+    let blocks = spec
+        .blocks
+        .iter()
+        .take(taken.n_blocks)
+        .enumerate()
+        .map(|(index, block)| {
+            let part = |part: &str| find(&format!("blocks.{index}.{part}"));
+            let depthwise = part("dw").expect("every block has a depthwise convolution");
+            let project = part("project").expect("every block has a projection");
+            let expand = part("expand");
+            let first = expand.unwrap_or(depthwise);
+            PlannedBlock {
+                side_in: first.layer.side_in as usize,
+                channels_in: first.layer.channels_in as usize,
+                pad: pad_of(spec, depthwise),
+                expand: expand.map(packed),
+                depthwise: Depthwise::new(
+                    depthwise.layer.kernel as usize,
+                    depthwise.layer.stride as usize,
+                    &depthwise.weight,
+                    &depthwise.bias,
+                    depthwise.layer.activation,
+                ),
+                project: packed(project),
+                residual: block.residual,
+            }
+        });
+    Plan {
+        isa,
+        table: preprocessing.table(),
+        stem: PlannedStem {
+            kernel: stem.layer.kernel as usize,
+            stride: stem.layer.stride as usize,
+            side_in: stem.layer.side_in as usize,
+            pad: pad_of(spec, stem),
+            weights: packed(stem),
+        },
+        blocks: blocks.collect(),
+        head: (recipe.tap == crate::Tap::Head).then(|| packed(find("head").expect("every architecture has a head"))),
+        taken,
+    }
+}
+
+fn pad_of(spec: &Spec, of: &LayerWeights) -> Padded {
+    spec.padding.apply(of.layer.side_in, of.layer.kernel, of.layer.stride)
+}
+
+/// A dense layer as a matrix of (kernel × kernel × in, out): from OIHW to channels last.
+fn packed(of: &LayerWeights) -> Packed {
+    debug_assert_eq!(of.layer.kind, LayerKind::Dense);
+    let [out, channels, side, _] = of.layer.weight_shape();
+    let taps = side * side;
+    let k = channels * taps;
+    let mut rows = vec![0.0; out * k];
+    for (row, filter) in rows.chunks_exact_mut(k).zip(of.weight.chunks_exact(k)) {
+        for channel in 0..channels {
+            for tap in 0..taps {
+                row[tap * channels + channel] = filter[channel * taps + tap];
+            }
+        }
+    }
+    let activation: Activation = of.layer.activation;
+    Packed::new(k, out, &rows, &of.bias, activation)
+}

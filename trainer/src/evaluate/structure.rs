@@ -1,0 +1,131 @@
+//! What must hold of a candidate whatever its numbers are: true or false, with the evidence.
+
+use domain::ids::Digest;
+use domain::model::ModelManifest;
+use domain::report::{Comparison, Fact, StructuralFacts};
+
+use crate::evaluate::JudgedClass;
+use crate::head::Head;
+
+/// What the facts are read from.
+#[derive(Clone, Copy, Debug)]
+pub struct StructureInput<'a> {
+    /// Digest over the backbone's tensors before the job touched them.
+    pub tensors_before: Digest,
+    /// The same after the fit.
+    pub tensors_after: Digest,
+    /// The backbone's digest.
+    pub backbone: Digest,
+    /// Numbers per feature row.
+    pub dim: usize,
+    /// The candidate's classes.
+    pub classes: &'a [JudgedClass],
+    /// Its head.
+    pub head: &'a Head,
+    /// Bytes of its head file.
+    pub head_bytes: usize,
+    /// The model it was appended to, its head read from its file, and what moved.
+    pub baseline: Option<(&'a ModelManifest, &'a Head, &'a Comparison)>,
+}
+
+/// The facts, in a fixed order.
+#[must_use]
+pub fn structure(input: &StructureInput<'_>) -> StructuralFacts {
+    let mut facts = vec![backbone(input), shape(input), size(input)];
+    if let Some((manifest, head, comparison)) = input.baseline {
+        facts.push(old_rows(input, manifest, head));
+        facts.push(thresholds(input, manifest));
+        facts.push(growth(comparison));
+    }
+    StructuralFacts { facts }
+}
+
+fn fact(id: &str, holds: bool, evidence: String) -> Fact {
+    Fact { id: id.to_owned(), holds, evidence }
+}
+
+fn backbone(input: &StructureInput<'_>) -> Fact {
+    let same_as_baseline = input.baseline.is_none_or(|(manifest, _, _)| {
+        manifest.backbone.digest == input.backbone && manifest.backbone.tensors == input.tensors_after
+    });
+    let untouched = input.tensors_before == input.tensors_after;
+    let (after, before) = (input.tensors_after.short(), input.tensors_before.short());
+    let evidence = match (untouched, same_as_baseline) {
+        (true, true) => format!("the backbone's tensors hash to {after} before and after"),
+        (false, _) => format!("the backbone's tensors hashed to {before} before and to {after} after"),
+        (true, false) => format!(
+            "the backbone is {} with tensors {after}, which is not the baseline's",
+            input.backbone.short()
+        ),
+    };
+    fact("backbone_unchanged", untouched && same_as_baseline, evidence)
+}
+
+fn shape(input: &StructureInput<'_>) -> Fact {
+    let (rows, dim) = (input.head.n_classes(), input.head.dim);
+    let (expected, n_old) = (input.classes.len(), input.baseline.map_or(0, |(manifest, _, _)| manifest.classes.len()));
+    let holds = rows == expected && dim == input.dim && input.head.weight.len() == expected * input.dim;
+    let evidence = format!(
+        "the head has {rows} rows of {dim} weights, expected {n_old} old and {} new rows of {}",
+        expected - n_old,
+        input.dim
+    );
+    fact("head_shape", holds, evidence)
+}
+
+fn size(input: &StructureInput<'_>) -> Fact {
+    let predicted = input.classes.len() * (input.dim + 1);
+    let values = predicted + 2 * input.dim;
+    let (parameters, bytes) = (input.head.n_parameters(), input.head_bytes);
+    // Beside the values stand the container's length and its header, a line of JSON.
+    let header = bytes.checked_sub(4 * values);
+    let holds = parameters == predicted && header.is_some_and(|header| header <= 512);
+    let evidence = format!(
+        "the head has {parameters} parameters in {bytes} bytes, predicted {predicted} parameters and {} bytes besides \
+         the header",
+        4 * values
+    );
+    fact("size_as_predicted", holds, evidence)
+}
+
+fn old_rows(input: &StructureInput<'_>, manifest: &ModelManifest, before: &Head) -> Fact {
+    let differs = manifest.classes.iter().enumerate().find(|(idx, class)| {
+        let fits = *idx < input.head.n_classes() && *idx < before.n_classes();
+        !fits || input.head.row_digest(*idx) != class.row || before.row_digest(*idx) != class.row
+    });
+    let constants = before.mean.iter().chain(&before.std).map(|value| value.to_bits());
+    let now = input.head.mean.iter().chain(&input.head.std).map(|value| value.to_bits());
+    let same_constants = constants.eq(now);
+    let evidence = match differs {
+        Some((_, class)) => format!("the row of {} is not the baseline's bit by bit", class.name),
+        None if !same_constants => "the constants that features are standardised by are not the baseline's".to_owned(),
+        None => format!("all {} old rows are the baseline's bit by bit", manifest.classes.len()),
+    };
+    fact("old_rows_bit_equal", differs.is_none() && same_constants, evidence)
+}
+
+fn thresholds(input: &StructureInput<'_>, manifest: &ModelManifest) -> Fact {
+    let pairs = manifest.classes.iter().zip(input.classes);
+    let differs = pairs.clone().find(|(before, now)| {
+        before.name != now.name || before.role != now.role || before.tau.to_bits() != now.tau.to_bits()
+    });
+    let evidence = match differs {
+        Some((before, now)) => format!(
+            "{} at {} became {} at {}",
+            before.name, before.tau, now.name, now.tau
+        ),
+        None => "names, roles and thresholds of all old classes are the baseline's".to_owned(),
+    };
+    let complete = manifest.classes.len() <= input.classes.len();
+    fact("old_classes_kept", differs.is_none() && complete, evidence)
+}
+
+fn growth(comparison: &Comparison) -> Fact {
+    let n = comparison.n_forbidden;
+    let evidence = if n == 0 {
+        "between the models answers moved to new classes and to unknown only".to_owned()
+    } else {
+        format!("{n} answers moved to an old class, which an append cannot do")
+    };
+    fact("growth_only_allowed", n == 0, evidence)
+}

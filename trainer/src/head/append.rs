@@ -1,0 +1,355 @@
+//! New rows beside frozen old ones: only the new weights and biases are learned, with the old logits as constants.
+//!
+//! Half of the weight lies on old images and half on new ones, equal per class within each half. Whatever the new rows
+//! are, an old class keeps `p / (1 + exp(LSE_N − LSE_O))`, so nothing can move between old classes. The offset on all new
+//! logits, the new classes' alignment and the L2 weight are chosen on `calibration` alone.
+
+use candle_core::{Device, Tensor};
+use domain::report::Trial;
+
+use crate::head::cold::falling;
+use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
+use crate::head::minimise::{Minimum, minimise};
+use crate::head::product::{Logits, Rows, logits};
+use crate::head::{GRADIENT_NORM, Head, HeadError, Standard, balanced, log_sum_exp, narrow, real};
+
+/// What an append fit learns from. Classes are counted through: the baseline's, then the new ones.
+#[derive(Clone, Copy, Debug)]
+pub struct AppendInput<'a> {
+    /// The frozen rows, and the constants features are standardised by.
+    pub baseline: &'a Head,
+    /// Features of `train`, old and new classes.
+    pub train: Rows<'a>,
+    /// Their classes.
+    pub train_labels: &'a [usize],
+    /// Features of `calibration`, old and new classes.
+    pub calibration: Rows<'a>,
+    /// Their classes.
+    pub calibration_labels: &'a [usize],
+    /// Acceptance threshold of every class.
+    pub taus: &'a [f64],
+    /// Per old class: accepting it is the same answer as *unknown*.
+    pub rejects: &'a [bool],
+    /// L2 weights to try.
+    pub l2_grid: &'a [f64],
+    /// The recall each new class is to reach on `calibration`.
+    pub recall_target: f64,
+    /// What may be lost there.
+    pub budget: &'a Budget,
+}
+
+/// What may be lost on `calibration`, as proportions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Budget {
+    /// Per old class, of its accepted-right images.
+    pub loss: Vec<f64>,
+    /// Of all images of old classes: accepted as new.
+    pub false_new: f64,
+}
+
+/// A head with new rows, and how it came to be.
+#[derive(Clone, Debug)]
+pub struct AppendFit {
+    /// Old rows bit by bit, then the new ones with alignment and offset in their biases.
+    pub head: Head,
+    /// The L2 weight chosen.
+    pub l2: f64,
+    /// One per L2 weight tried, in the grid's order.
+    pub trials: Vec<Trial>,
+    /// The offset on all new logits.
+    pub offset: f64,
+    /// Lower end of the interval; none where no offset reaches every target.
+    pub b_need: Option<f64>,
+    /// Upper end of the interval; none where nothing bounds it.
+    pub b_safe: Option<f64>,
+    /// The interval is not empty.
+    pub feasible: bool,
+    /// Bias added to each new class.
+    pub alignment: Vec<f64>,
+    /// Old classes without an accepted calibration image.
+    pub unbounded: Vec<usize>,
+}
+
+/// Fits the new rows. Between two iterations `keep_going` is asked; where it says no the best so far is returned.
+///
+/// # Errors
+/// A new class without images in a split, features of another width, or features that are not finite.
+pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<AppendFit, HeadError> {
+    let n_old = input.baseline.n_classes();
+    let n_new = input.taus.len() - n_old;
+    check(input, n_old)?;
+    let standard = Standard {
+        mean: input.baseline.mean.clone(),
+        std: input.baseline.std.clone(),
+    };
+    let calibration = Calibration::new(input)?;
+    let objective = Append::new(input, &standard, n_old)?;
+    let mut start = objective.start();
+    let mut tried = Vec::new();
+    for (order, l2) in falling(input.l2_grid) {
+        if !tried.is_empty() && !keep_going() {
+            break;
+        }
+        let minimum = minimise(&|point| objective.at(point, l2), start, GRADIENT_NORM, keep_going)?;
+        start = minimum.point.clone();
+        tried.push(Tried::new(order, l2, minimum, input, &standard, &calibration)?);
+    }
+    tried.sort_by_key(|tried| tried.order);
+    let by_loss = |a: &&Tried, b: &&Tried| a.loss.total_cmp(&b.loss);
+    let feasible = tried.iter().filter(|tried| tried.interval.feasible()).min_by(by_loss);
+    let best = feasible
+        .or_else(|| tried.iter().min_by(by_loss))
+        .ok_or(HeadError::TooFewClasses { got: n_new })?;
+    Ok(AppendFit {
+        head: best.head(input.baseline),
+        l2: best.l2,
+        trials: tried.iter().map(Tried::trial).collect(),
+        offset: best.interval.offset(),
+        b_need: best.interval.b_need,
+        b_safe: best.interval.b_safe,
+        feasible: best.interval.feasible(),
+        alignment: best.interval.alignment.clone(),
+        unbounded: calibration.unbounded(n_old),
+    })
+}
+
+fn check(input: &AppendInput<'_>, n_old: usize) -> Result<(), HeadError> {
+    let splits = [("train", input.train_labels), ("calibration", input.calibration_labels)];
+    for (split, labels) in splits {
+        if let Some(class_idx) = (n_old..input.taus.len()).find(|class| !labels.contains(class)) {
+            return Err(HeadError::NoImages { class_idx, split });
+        }
+    }
+    Ok(())
+}
+
+/// What the dial needs of the calibration split, and does not change from one L2 weight to the next.
+struct Calibration {
+    /// Old logits of all its images.
+    old_logits: Logits,
+    old: Vec<OldImage>,
+    new: Vec<NewImage>,
+}
+
+impl Calibration {
+    fn new(input: &AppendInput<'_>) -> Result<Self, HeadError> {
+        let n_old = input.baseline.n_classes();
+        let old_logits = input.baseline.logits(&input.calibration)?;
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        for (z, label) in old_logits.iter().zip(input.calibration_labels) {
+            let (top_idx, top) = top(z);
+            let lse_old = log_sum_exp(z);
+            if *label >= n_old {
+                let new_idx = label - n_old;
+                new.push(NewImage { new_idx, lse_old, top });
+            } else {
+                let accepted = top_idx == *label && (top - lse_old).exp() >= input.taus[*label];
+                old.push(OldImage {
+                    class_idx: *label,
+                    lse_old,
+                    top,
+                    right: accepted.then_some(top),
+                });
+            }
+        }
+        Ok(Self { old_logits, old, new })
+    }
+
+    fn unbounded(&self, n_old: usize) -> Vec<usize> {
+        let bounds = |class: &usize| self.old.iter().any(|image| image.class_idx == *class && image.right.is_some());
+        (0..n_old).filter(|class| !bounds(class)).collect()
+    }
+}
+
+/// The largest value and its place; the first of equals.
+fn top(z: &[f64]) -> (usize, f64) {
+    z.iter()
+        .copied()
+        .enumerate()
+        .fold((0, f64::NEG_INFINITY), |best, (idx, z)| if z > best.1 { (idx, z) } else { best })
+}
+
+struct Tried {
+    order: usize,
+    l2: f64,
+    minimum: Minimum,
+    interval: Interval,
+    loss: f64,
+    /// The new rows on plain features, as stored.
+    weight: Vec<f32>,
+    /// Their biases before alignment and offset.
+    bias: Vec<f64>,
+}
+
+impl Tried {
+    fn new(
+        order: usize,
+        l2: f64,
+        minimum: Minimum,
+        input: &AppendInput<'_>,
+        standard: &Standard,
+        calibration: &Calibration,
+    ) -> Result<Self, HeadError> {
+        let dim = input.baseline.dim;
+        let n_old = input.baseline.n_classes();
+        let n_new = input.taus.len() - n_old;
+        let (mut weight, mut bias) = (Vec::with_capacity(n_new * dim), Vec::with_capacity(n_new));
+        let (rows, biases) = minimum.point.split_at(n_new * dim);
+        for (row, c) in rows.chunks_exact(dim).zip(biases) {
+            let (folded, b) = standard.fold(row, *c);
+            weight.extend(folded.into_iter().map(narrow));
+            bias.push(b);
+        }
+        let stored: Vec<f32> = bias.iter().copied().map(narrow).collect();
+        let new_logits = logits(&input.calibration, dim, &weight, &stored)?;
+        let of = |old: bool| -> Vec<Vec<f64>> {
+            let rows = new_logits.iter().zip(input.calibration_labels);
+            rows.filter(|(_, label)| (**label < n_old) == old)
+                .map(|(z, _)| z.to_vec())
+                .collect()
+        };
+        let mut table = Table {
+            old: &calibration.old,
+            old_logits: of(true),
+            new: &calibration.new,
+            new_logits: of(false),
+        };
+        let limits = Limits {
+            taus: input.taus,
+            rejects: input.rejects,
+            loss: &input.budget.loss,
+            false_new: input.budget.false_new,
+            recall: input.recall_target,
+        };
+        let interval = interval(&mut table, &limits);
+        // Of the fit itself: where the dial then stands is a decision about risk and says nothing about the rows.
+        let loss = loss(&calibration.old_logits, &new_logits, input.calibration_labels);
+        Ok(Self {
+            order,
+            l2,
+            minimum,
+            interval,
+            loss,
+            weight,
+            bias,
+        })
+    }
+
+    fn trial(&self) -> Trial {
+        Trial {
+            l2: self.l2,
+            calibration_loss: self.loss,
+            objective: self.minimum.value,
+            gradient_norm: self.minimum.gradient_norm,
+            n_iterations: self.minimum.n_iterations,
+            converged: self.minimum.converged,
+            b_need: self.interval.b_need,
+            b_safe: self.interval.b_safe,
+        }
+    }
+
+    fn head(&self, baseline: &Head) -> Head {
+        let mut head = baseline.clone();
+        head.weight.extend_from_slice(&self.weight);
+        let offset = self.interval.offset();
+        let biases = self.bias.iter().zip(&self.interval.alignment);
+        head.bias.extend(biases.map(|(bias, aligned)| narrow(bias + aligned + offset)));
+        head
+    }
+}
+
+/// Mean log-loss of the candidate in nats, at the biases as they were fitted.
+fn loss(old: &Logits, new: &Logits, labels: &[usize]) -> f64 {
+    let rows = old.iter().zip(new.iter()).zip(labels);
+    let losses = rows.map(|((old, new), label)| {
+        let all: Vec<f64> = old.iter().chain(new).copied().collect();
+        log_sum_exp(&all) - all[*label]
+    });
+    losses.sum::<f64>() / real(labels.len())
+}
+
+/// The regularised cross-entropy of the new rows.
+struct Append<'a> {
+    /// Standardised, (images, dim).
+    features: Tensor,
+    labels: &'a [usize],
+    weights: Vec<f64>,
+    /// Of the old logits of each image.
+    lse_old: Vec<f64>,
+    /// The old logit of its own class, for images of old classes.
+    own: Vec<f64>,
+    n_old: usize,
+    n_new: usize,
+    dim: usize,
+}
+
+impl<'a> Append<'a> {
+    fn new(input: &AppendInput<'a>, standard: &Standard, n_old: usize) -> Result<Self, HeadError> {
+        let old_logits = input.baseline.logits(&input.train)?;
+        let labels = input.train_labels;
+        let is_new = |label: &usize| *label >= n_old;
+        // Half on old images and half on new ones, within each half equal per class.
+        let (new, old): (Vec<usize>, Vec<usize>) = labels.iter().copied().partition(is_new);
+        let (mut new, mut old) = (balanced(&new, 0.5).into_iter(), balanced(&old, 0.5).into_iter());
+        let weights = labels.iter().filter_map(|label| if is_new(label) { new.next() } else { old.next() });
+        let dim = input.train.dim;
+        Ok(Self {
+            features: Tensor::from_vec(standard.apply(&input.train), (labels.len(), dim), &Device::Cpu)?,
+            labels,
+            weights: weights.collect(),
+            lse_old: old_logits.iter().map(log_sum_exp).collect(),
+            own: old_logits
+                .iter()
+                .zip(labels)
+                .map(|(z, label)| z.get(*label).copied().unwrap_or_default())
+                .collect(),
+            n_old,
+            n_new: input.taus.len() - n_old,
+            dim,
+        })
+    }
+
+    /// No weights, and biases at which a new class is as likely as all old ones together.
+    fn start(&self) -> Vec<f64> {
+        let mean = self.lse_old.iter().zip(&self.weights).map(|(lse, weight)| lse * weight).sum::<f64>();
+        let mut start = vec![0.0; self.n_new * self.dim];
+        start.resize(self.n_new * (self.dim + 1), mean);
+        start
+    }
+
+    /// Value and gradient at `point`: (new classes, dim) weights, then biases.
+    fn at(&self, point: &[f64], l2: f64) -> Result<(f64, Vec<f64>), HeadError> {
+        let k = self.n_new;
+        let (rows, biases) = point.split_at(k * self.dim);
+        let weight = Tensor::from_slice(rows, (k, self.dim), &Device::Cpu)?;
+        let mut logits = self.features.matmul(&weight.t()?)?.flatten_all()?.to_vec1::<f64>()?;
+        let mut value = 0.5 * l2 * rows.iter().map(|v| v * v).sum::<f64>();
+        let mut bias_gradient = vec![0.0; k];
+        // Each row of logits turns into the gradient by them.
+        for (i, row) in logits.chunks_exact_mut(k).enumerate() {
+            for (z, c) in row.iter_mut().zip(biases) {
+                *z += c;
+            }
+            let (label, weight) = (self.labels[i], self.weights[i]);
+            let total = log_sum_exp(&[self.lse_old[i], log_sum_exp(row)]);
+            let own = if label < self.n_old { self.own[i] } else { row[label - self.n_old] };
+            value += weight * (total - own);
+            for z in row.iter_mut() {
+                *z = weight * (*z - total).exp();
+            }
+            if label >= self.n_old {
+                row[label - self.n_old] -= weight;
+            }
+            for (sum, g) in bias_gradient.iter_mut().zip(row.iter()) {
+                *sum += g;
+            }
+        }
+        let by_logits = Tensor::from_vec(logits, (self.labels.len(), k), &Device::Cpu)?;
+        let mut gradient = by_logits.t()?.matmul(&self.features)?.flatten_all()?.to_vec1::<f64>()?;
+        for (g, v) in gradient.iter_mut().zip(rows) {
+            *g += l2 * v;
+        }
+        gradient.extend(bias_gradient);
+        Ok((value, gradient))
+    }
+}

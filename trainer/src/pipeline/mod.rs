@@ -1,0 +1,303 @@
+//! A job from its rows to the files of a model: fetch → extract → train → evaluate → gate → package.
+//!
+//! Synchronous and without a clock of its own: time and cancellation come from the observer. The same input gives the
+//! same bytes, whoever runs it and however often.
+
+mod plan;
+mod stages;
+mod train;
+
+use bytes::Bytes;
+use domain::dataset::{DatasetRow, Finding, Relabelled, rows_digest};
+use domain::gate::policy::GatePolicy;
+use domain::gate::verdict::Verdict;
+use domain::ids::{Digest, JobId, ProjectId};
+use domain::job::{Stage, StageTime, TrainConfig};
+use domain::model::{BackboneRef, ModelClass, ModelManifest, TrainingRecord};
+use domain::report::{EvaluationReport, SealedSet};
+use engine::Backbone;
+
+use crate::artifacts::Artifacts;
+use crate::evaluate::{EvaluationInput, JudgedHead, StructureInput, evaluate, structure};
+use crate::head::HeadError;
+use crate::observer::Observer;
+use crate::package::{
+    HEAD_FILE, MANIFEST_FILE, PackageError, REPORT_FILE, VERDICT_FILE, canonical_json, package_file,
+};
+use crate::pipeline::plan::Plan;
+use crate::pipeline::stages::Stages;
+use crate::pipeline::train::{Samples, Trained, train};
+
+/// Everything a job needs to know; frozen when it is queued.
+#[derive(Clone, Debug)]
+pub struct JobInput {
+    /// The project whose images are read.
+    pub project: ProjectId,
+    /// The job.
+    pub job: JobId,
+    /// Rows of all dataset versions together, sorted by image (see `domain::dataset::merge_versions`).
+    pub rows: Vec<DatasetRow>,
+    /// Images whose label a later version changed.
+    pub relabelled: Vec<Relabelled>,
+    /// Digests of the dataset versions, in order.
+    pub datasets: Vec<Digest>,
+    /// The model it is cloned from; none for a cold fit.
+    pub baseline: Option<Baseline>,
+    /// How to train.
+    pub config: TrainConfig,
+    /// How to judge.
+    pub policy: GatePolicy,
+}
+
+/// The model a job is cloned from.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// Its manifest.
+    pub manifest: ModelManifest,
+    /// Digest of the bytes of its manifest.json.
+    pub manifest_digest: Digest,
+    /// The bytes of its head.safetensors.
+    pub head: Bytes,
+}
+
+/// What a job made.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The manifest.
+    pub manifest: ModelManifest,
+    /// Digest of the bytes of manifest.json: the model's own digest.
+    pub manifest_digest: Digest,
+    /// What was measured.
+    pub report: EvaluationReport,
+    /// What the gate said.
+    pub verdict: Verdict,
+    /// The files of the package by name: head.safetensors, manifest.json, report.json, verdict.json.
+    pub files: Vec<(String, Bytes)>,
+    /// How long each stage took. The only thing here that differs from run to run.
+    pub stage_times: Vec<StageTime>,
+}
+
+/// Why a job made no model.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The observer said stop.
+    #[error("the job was cancelled")]
+    Cancelled,
+    /// There was not even time for a head that could be judged.
+    #[error(
+        "the deadline of {deadline_ms} ms came in stage {}: {n_read} of {n_images} images were read, too few to train and \
+         judge; images that were read are kept, so run the job again, or give it more time",
+        stage.as_str()
+    )]
+    DeadlineExceeded {
+        /// The deadline.
+        deadline_ms: u64,
+        /// The stage it came in.
+        stage: Stage,
+        /// Images whose features were there.
+        n_read: usize,
+        /// Images of the job.
+        n_images: usize,
+    },
+    /// The job cannot be done as it was asked for; says what to change.
+    #[error("{0}")]
+    Input(String),
+    /// Features could not be computed or stored.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// The head could not be fitted.
+    #[error("cannot fit the head: {0}")]
+    Head(#[from] HeadError),
+    /// The package could not be written.
+    #[error("cannot write the package: {0}")]
+    Package(#[from] PackageError),
+}
+
+/// Runs a job. Ends before its deadline, with a judged head or with [`PipelineError::DeadlineExceeded`].
+///
+/// # Errors
+/// Cancelled, out of time, or an input that cannot be trained on; each says what to do.
+pub fn run(
+    artifacts: &Artifacts,
+    backbone: &Backbone,
+    input: &JobInput,
+    observer: &dyn Observer,
+) -> Result<Outcome, PipelineError> {
+    let extract = |images: &[Digest], stop_at_ms: u64| match features::extract(
+        artifacts,
+        &input.project,
+        backbone,
+        images,
+        stop_at_ms,
+        observer,
+    ) {
+        Err(FeatureError::Cancelled) => Err(PipelineError::Cancelled),
+        result => result.map_err(PipelineError::from),
+    };
+    let source = Source {
+        reference: backbone.reference(),
+        tensors: &|| backbone.tensors_digest(),
+        extract: &extract,
+    };
+    run_on(&source, input, observer)
+}
+
+/// Where features come from: a backbone, or whatever a test puts in its place.
+struct Source<'a> {
+    reference: BackboneRef,
+    /// Hashes every tensor.
+    tensors: &'a dyn Fn() -> Digest,
+    /// Features of these images, in this order, as many as there is time for.
+    extract: &'a dyn Fn(&[Digest], u64) -> Result<Extraction, PipelineError>,
+}
+
+fn run_on(source: &Source<'_>, input: &JobInput, observer: &dyn Observer) -> Result<Outcome, PipelineError> {
+    let mut stages = Stages::new(observer, input.config.deadline_ms, input.rows.len());
+
+    let (plan, tensors_before) = stages.run(Stage::Fetch, |_| {
+        let plan = Plan::new(input, &source.reference)?;
+        Ok((plan, (source.tensors)()))
+    })?;
+    let extraction = stages.run(Stage::Extract, |stages| {
+        let extraction = (source.extract)(&plan.order, plan.budget.extract_until_ms)?;
+        stages.n_read = extraction.features.rows.len();
+        for finding in &extraction.findings {
+            observer.finding(finding.clone());
+        }
+        Ok(extraction)
+    })?;
+    let samples = Samples::new(input, &plan, &extraction.features);
+    let trained = stages.run(Stage::Train, |stages| {
+        samples.check(&plan, extraction.complete, stages)?;
+        train(input, &plan, &samples, extraction.complete, observer)
+    })?;
+    let head_bytes = trained.head.to_safetensors().map_err(PackageError::from)?;
+    let report = stages.run(Stage::Evaluate, |_| {
+        let tensors = (tensors_before, (source.tensors)());
+        report(source, input, &plan, &samples, &trained, &head_bytes, tensors)
+    })?;
+    let verdict = stages.run(Stage::Gate, |_| {
+        let verdict = domain::gate::decide(&report, &input.policy);
+        observer.verdict(&verdict);
+        Ok(verdict)
+    })?;
+    let (manifest, manifest_digest, files) = stages.run(Stage::Package, |_| {
+        package(source, input, &plan, &trained, head_bytes, &report, &verdict)
+    })?;
+    Ok(Outcome {
+        manifest,
+        manifest_digest,
+        report,
+        verdict,
+        files,
+        stage_times: stages.times,
+    })
+}
+
+fn report(
+    source: &Source<'_>,
+    input: &JobInput,
+    plan: &Plan,
+    samples: &Samples<'_>,
+    trained: &Trained,
+    head_bytes: &[u8],
+    (tensors_before, tensors_after): (Digest, Digest),
+) -> Result<EvaluationReport, PipelineError> {
+    let baseline = input.baseline.as_ref().zip(plan.baseline_head.as_ref());
+    let measured = evaluate(&EvaluationInput {
+        images: &samples.sealed_rows,
+        features: samples.sealed(),
+        classes: &plan.classes,
+        candidate: JudgedHead {
+            head: &trained.head,
+            digest: Digest::of(head_bytes),
+        },
+        baseline: baseline.map(|(baseline, head)| JudgedHead {
+            head,
+            digest: Digest::of(&baseline.head),
+        }),
+    })?;
+    let compared = baseline.zip(measured.comparison.as_ref());
+    let structural = structure(&StructureInput {
+        tensors_before,
+        tensors_after,
+        backbone: source.reference.digest,
+        dim: source.reference.dim as usize,
+        classes: &plan.classes,
+        head: &trained.head,
+        head_bytes: head_bytes.len(),
+        baseline: compared.map(|((baseline, head), comparison)| (&baseline.manifest, head, comparison)),
+    });
+    let judged: Vec<DatasetRow> = samples.sealed_rows.iter().map(|row| (*row).clone()).collect();
+    let relabelled = input
+        .relabelled
+        .iter()
+        .filter(|change| judged.binary_search_by_key(&change.image, |row| row.image).is_ok());
+    Ok(EvaluationReport {
+        format: 1,
+        classes: measured.classes,
+        sealed: SealedSet {
+            digest: rows_digest(&judged),
+            n_images: judged.len() as u64,
+            n_expected: plan.n_sealed as u64,
+            n_groups: measured.n_groups,
+            relabelled: relabelled.cloned().collect(),
+        },
+        training: trained.report.clone(),
+        candidate: measured.candidate,
+        baseline: measured.baseline,
+        comparison: measured.comparison,
+        structural,
+    })
+}
+
+type Files = Vec<(String, Bytes)>;
+
+fn package(
+    source: &Source<'_>,
+    input: &JobInput,
+    plan: &Plan,
+    trained: &Trained,
+    head: Bytes,
+    report: &EvaluationReport,
+    verdict: &Verdict,
+) -> Result<(ModelManifest, Digest, Files), PipelineError> {
+    let report = canonical_json(REPORT_FILE, report)?;
+    let verdict_bytes = canonical_json(VERDICT_FILE, verdict)?;
+    let class = |(idx, class): (usize, &crate::evaluate::JudgedClass)| ModelClass {
+        name: class.name.clone(),
+        role: class.role,
+        tau: class.tau,
+        row: trained.head.row_digest(idx),
+    };
+    let manifest = ModelManifest {
+        format: 1,
+        backbone: source.reference.clone(),
+        classes: plan.classes.iter().enumerate().map(class).collect(),
+        temperature: trained.report.temperature,
+        training: TrainingRecord {
+            mode: input.config.mode,
+            datasets: input.datasets.clone(),
+            baseline: input.baseline.as_ref().map(|baseline| baseline.manifest_digest),
+            config: Digest::of_json(&input.config),
+            l2: trained.report.l2,
+            offset: trained.report.dial.as_ref().map(|dial| dial.offset),
+        },
+        files: vec![
+            package_file(HEAD_FILE, &head),
+            package_file(REPORT_FILE, &report),
+            package_file(VERDICT_FILE, &verdict_bytes),
+        ],
+        policy: verdict.policy,
+        verdict: verdict.state,
+    };
+    let manifest_bytes = canonical_json(MANIFEST_FILE, &manifest)?;
+    let digest = Digest::of(&manifest_bytes);
+    let files = vec![
+        (HEAD_FILE.to_owned(), head),
+        (MANIFEST_FILE.to_owned(), manifest_bytes),
+        (REPORT_FILE.to_owned(), report),
+        (VERDICT_FILE.to_owned(), verdict_bytes),
+    ];
+    Ok((manifest, digest, files))
+}
