@@ -12,12 +12,21 @@ use serde_json::Value;
 /// It is not there and cannot be built.
 pub(crate) fn path() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
-    let dir = own.parent().and_then(|deps| deps.parent()).ok_or_else(|| eyre!("{} lies nowhere", own.display()))?;
+    let dir = own
+        .parent()
+        .and_then(|deps| deps.parent())
+        .ok_or_else(|| eyre!("{} lies nowhere", own.display()))?;
     let binary = dir.join("rehead");
     // Always asked for: cargo does nothing where it is up to date, and a stale binary would be tested otherwise.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = Command::new(cargo).args(["build", "--quiet", "--package", "server", "--bin", "rehead"]).output()?;
-    ensure!(build.status.success(), "the binary could not be built: {}", String::from_utf8_lossy(&build.stderr));
+    let build = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "server", "--bin", "rehead"])
+        .output()?;
+    ensure!(
+        build.status.success(),
+        "the binary could not be built: {}",
+        String::from_utf8_lossy(&build.stderr)
+    );
     ensure!(binary.is_file(), "{} is not there after building", binary.display());
     Ok(binary)
 }

@@ -52,7 +52,10 @@ pub(crate) fn bundled(name: &str) -> PathBuf {
 pub(crate) fn few(archive: &str, few: Few, skip: usize) -> Result<Vec<Photo>> {
     let path = bundled(archive);
     let mut zip = ZipArchive::new(File::open(&path).with_context(|| path.display().to_string())?)?;
-    let mut names: Vec<String> = zip.file_names().map(|name| Ok(name?.into_owned())).collect::<Result<_>>()?;
+    let mut names: Vec<String> = zip
+        .file_names()
+        .map(|name| Ok(name?.into_owned()))
+        .collect::<Result<_>>()?;
     names.sort();
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     let mut photos = Vec::new();
@@ -76,7 +79,11 @@ pub(crate) fn few(archive: &str, few: Few, skip: usize) -> Result<Vec<Photo>> {
             bytes,
         });
     }
-    if photos.is_empty() { Err(eyre!("{archive} holds no photos")) } else { Ok(photos) }
+    if photos.is_empty() {
+        Err(eyre!("{archive} holds no photos"))
+    } else {
+        Ok(photos)
+    }
 }
 
 /// Writes photos as an archive, folders as the command line reads them.
@@ -94,10 +101,16 @@ pub(crate) fn write_zip(path: &Path, photos: &[Photo]) -> Result<()> {
 pub(crate) fn plain(seed: u8) -> Vec<u8> {
     let picture = image::RgbImage::from_fn(64, 48, |x, y| {
         let stripe = (x / 8 + y / (4 + u32::from(seed % 13))) % 2 == 0;
-        if stripe { image::Rgb([seed, 40, 200]) } else { image::Rgb([240, seed, 10]) }
+        if stripe {
+            image::Rgb([seed, 40, 200])
+        } else {
+            image::Rgb([240, seed, 10])
+        }
     });
     let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png).expect("a picture in memory encodes");
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .expect("a picture in memory encodes");
     bytes.into_inner()
 }
 

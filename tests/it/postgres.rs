@@ -28,7 +28,11 @@ impl Postgres {
     /// # Errors
     /// The machine has no Postgres and none could be installed: the reason, for a line `skipped: …`.
     pub(crate) fn start() -> Result<Self> {
-        let bin = find().or_else(|reason| install().and_then(|()| find()).map_err(|error| eyre!("{reason}; {error}")))?;
+        let bin = find().or_else(|reason| {
+            install()
+                .and_then(|()| find())
+                .map_err(|error| eyre!("{reason}; {error}"))
+        })?;
         let dir = tempfile::Builder::new().prefix("rehead-pg-").tempdir()?;
         let user = unprivileged()?;
         if let Some(user) = user {
@@ -41,7 +45,17 @@ impl Postgres {
         let init = as_user(user, &bin.join("initdb"))
             .arg("-D")
             .arg(&data)
-            .args(["-A", "trust", "-U", "rehead", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"])
+            .args([
+                "-A",
+                "trust",
+                "-U",
+                "rehead",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+                "--no-instructions",
+            ])
             .current_dir(dir.path())
             .output()
             .context("could not run initdb")?;
@@ -53,7 +67,14 @@ impl Postgres {
             .arg(&data)
             .arg("-k")
             .arg(dir.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=100"])
+            .args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "fsync=off",
+                "-c",
+                "max_connections=100",
+            ])
             .current_dir(dir.path())
             .stdout(Stdio::null())
             .stderr(fs::File::create(dir.path().join("log"))?)
@@ -77,13 +98,20 @@ impl Postgres {
         if !made.status.success() {
             bail!("createdb failed: {}", String::from_utf8_lossy(&made.stderr).trim());
         }
-        Ok(format!("postgres://rehead@localhost/{name}?host={}", self.dir.path().display()))
+        Ok(format!(
+            "postgres://rehead@localhost/{name}?host={}",
+            self.dir.path().display()
+        ))
     }
 
     fn wait_until_ready(&self) -> Result<()> {
         let begun = tokio::time::Instant::now();
         while begun.elapsed() < PATIENCE {
-            let ready = Command::new(self.bin.join("pg_isready")).arg("-q").arg("-h").arg(self.dir.path()).status()?;
+            let ready = Command::new(self.bin.join("pg_isready"))
+                .arg("-q")
+                .arg("-h")
+                .arg(self.dir.path())
+                .status()?;
             if ready.success() {
                 return Ok(());
             }
@@ -114,7 +142,11 @@ impl Drop for Postgres {
 fn find() -> Result<PathBuf> {
     if let Some(bin) = std::env::var_os("REHEAD_TEST_POSTGRES_BIN") {
         let bin = PathBuf::from(bin);
-        return if has_programs(&bin) { Ok(bin) } else { Err(eyre!("{} holds no initdb and postgres", bin.display())) };
+        return if has_programs(&bin) {
+            Ok(bin)
+        } else {
+            Err(eyre!("{} holds no initdb and postgres", bin.display()))
+        };
     }
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions
@@ -132,7 +164,9 @@ fn find() -> Result<PathBuf> {
 }
 
 fn has_programs(bin: &Path) -> bool {
-    ["initdb", "postgres", "createdb", "pg_isready"].iter().all(|program| bin.join(program).is_file())
+    ["initdb", "postgres", "createdb", "pg_isready"]
+        .iter()
+        .all(|program| bin.join(program).is_file())
 }
 
 /// Installs Postgres where that is ours to do: as root, where apt is.
@@ -149,7 +183,10 @@ fn install() -> Result<()> {
     if install.status.success() {
         return Ok(());
     }
-    bail!("apt-get install postgresql failed: {}", String::from_utf8_lossy(&install.stderr).trim())
+    bail!(
+        "apt-get install postgresql failed: {}",
+        String::from_utf8_lossy(&install.stderr).trim()
+    )
 }
 
 fn is_root() -> Result<bool> {

@@ -74,7 +74,8 @@ impl Rest {
             })
         };
         let items: Vec<Value> = photos.iter().map(item).collect();
-        self.post(&format!("/datasets/{dataset}/versions"), &json!({ "items": items })).await
+        self.post(&format!("/datasets/{dataset}/versions"), &json!({ "items": items }))
+            .await
     }
 
     /// Makes a job, starts it and follows it to its end.
@@ -114,7 +115,9 @@ impl Rest {
             }
             bail!("job {job} ended before {what}")
         };
-        tokio::time::timeout(PATIENCE, found).await.map_err(|_| eyre!("job {job}: {what} did not happen"))?
+        tokio::time::timeout(PATIENCE, found)
+            .await
+            .map_err(|_| eyre!("job {job}: {what} did not happen"))?
     }
 
     /// Sends what must be refused, and checks the form of the refusal.
@@ -124,17 +127,39 @@ impl Rest {
         let content_type = response.headers().get("content-type").cloned();
         let header_id = response.headers().get("x-request-id").cloned();
         let text = response.text().await?;
-        ensure!(got == StatusCode::from_u16(status)?, "expected {status}, got {got}: {text}");
-        let is_problem = content_type.as_ref().is_some_and(|value| value.as_bytes().starts_with(b"application/problem+json"));
-        ensure!(is_problem, "a refusal is application/problem+json, got {content_type:?}: {text}");
+        ensure!(
+            got == StatusCode::from_u16(status)?,
+            "expected {status}, got {got}: {text}"
+        );
+        let is_problem = content_type
+            .as_ref()
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/problem+json"));
+        ensure!(
+            is_problem,
+            "a refusal is application/problem+json, got {content_type:?}: {text}"
+        );
         let problem: Problem = serde_json::from_str(&text).with_context(|| text.clone())?;
-        ensure!(problem.status == status, "the body says {}, the answer {status}", problem.status);
+        ensure!(
+            problem.status == status,
+            "the body says {}, the answer {status}",
+            problem.status
+        );
         ensure!(!problem.request_id.is_empty(), "a refusal names its request: {text}");
         if let Some(id) = header_id {
-            ensure!(id.as_bytes() == problem.request_id.as_bytes(), "header and body name different requests");
+            ensure!(
+                id.as_bytes() == problem.request_id.as_bytes(),
+                "header and body name different requests"
+            );
         }
-        ensure!(!problem.detail.is_empty() && !problem.title.is_empty(), "a refusal says why: {text}");
-        ensure!(text.len() < 2_000, "a refusal does not repeat what it was sent: {} bytes", text.len());
+        ensure!(
+            !problem.detail.is_empty() && !problem.title.is_empty(),
+            "a refusal says why: {text}"
+        );
+        ensure!(
+            text.len() < 2_000,
+            "a refusal does not repeat what it was sent: {} bytes",
+            text.len()
+        );
         for internal in ["sqlx", "SELECT", "INSERT", "panicked", "src/", ".rs:"] {
             ensure!(!text.contains(internal), "internals reach the client: {text}");
         }
@@ -156,11 +181,16 @@ fn parse_events(text: &str) -> Result<Vec<JobEvent>> {
     for block in text.replace('\r', "").split("\n\n") {
         let field = |name: &str| {
             let prefix = format!("{name}:");
-            block.lines().find_map(|line| Some(line.strip_prefix(&prefix)?.trim_start().to_owned()))
+            block
+                .lines()
+                .find_map(|line| Some(line.strip_prefix(&prefix)?.trim_start().to_owned()))
         };
         let Some(data) = field("data") else { continue };
         let event: JobEvent = serde_json::from_str(&data).with_context(|| data.clone())?;
-        ensure!(field("id") == Some(event.seq.to_string()), "the SSE id is the event's number: {block}");
+        ensure!(
+            field("id") == Some(event.seq.to_string()),
+            "the SSE id is the event's number: {block}"
+        );
         events.push(event);
     }
     Ok(events)

@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
+use crate::binary;
 use crate::cases::{full_size, story};
 use crate::postgres::Postgres;
 use crate::rest::Rest;
-use crate::binary;
 
 /// Which engine a server keeps its rows in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,11 @@ impl World {
     /// The small story, told at the first call.
     pub(crate) async fn story(&self) -> Result<&Story> {
         let tell = async { story::tell(self.node(Database::Sqlite).await?).await };
-        kept(self.story.get_or_init(async || tell.await.map_err(|error| format!("{error:?}"))).await)
+        kept(
+            self.story
+                .get_or_init(async || tell.await.map_err(|error| format!("{error:?}")))
+                .await,
+        )
     }
 
     /// The story at full size, told at the first call.
@@ -88,7 +92,8 @@ impl World {
     pub(crate) async fn binary(&self) -> Result<PathBuf> {
         let find = async || {
             let path = tokio::task::spawn_blocking(binary::path).await;
-            path.map_err(|panic| panic.to_string())?.map_err(|error| format!("{error:?}"))
+            path.map_err(|panic| panic.to_string())?
+                .map_err(|error| format!("{error:?}"))
         };
         kept(self.binary.get_or_init(find).await).cloned()
     }
@@ -96,7 +101,9 @@ impl World {
     async fn postgres(&self) -> &Result<Postgres, String> {
         let start = async || {
             let started = tokio::task::spawn_blocking(Postgres::start).await;
-            started.map_err(|panic| panic.to_string())?.map_err(|error| format!("{error:#}"))
+            started
+                .map_err(|panic| panic.to_string())?
+                .map_err(|error| format!("{error:#}"))
         };
         self.postgres.get_or_init(start).await
     }
@@ -155,3 +162,39 @@ fn kept<T>(made: &Result<T, String>) -> Result<&T> {
 
 /// A lease so short that a killed worker's job is soon another's.
 const LEASE_MS: u64 = 3_000;
+
+impl Node {
+    async fn start(data: PathBuf, database: Option<String>, _worker: bool) -> Result<Self> {
+        let address = "127.0.0.1:0";
+        Ok(Self {
+            rest: Rest::new(format!("http://{address}"))?,
+            data,
+            database,
+            task: Mutex::new(None),
+        })
+    }
+
+    /// A worker in a process of its own, on this server's rows and files.
+    pub(crate) fn spawn_worker(&self, binary: &Path) -> Result<tokio::process::Child> {
+        let mut command = tokio::process::Command::new(binary);
+        command
+            .arg("worker")
+            .env("REHEAD_DATA", &self.data)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
+        if let Some(database) = &self.database {
+            command.env("REHEAD_DATABASE", database);
+        }
+        Ok(command.env("REHEAD_LEASE_MS", LEASE_MS.to_string()).spawn()?)
+    }
+
+    /// Stops it.
+    pub(crate) async fn stop(&self) {
+        let task = self.task.lock().ok().and_then(|mut task| task.take());
+        if let Some(task) = task {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}

@@ -20,16 +20,40 @@ pub(super) async fn exit_codes(world: Arc<World>) -> Result<Done> {
     let nowhere = "http://127.0.0.1:9";
     let said = binary::run(&rehead, nowhere, &["jobs", "list"]).await?;
     ensure!(said.code == 1 && said.out.is_empty(), "{said:?}");
-    ensure!(said.err.contains("no Rehead server answers at http://127.0.0.1:9; start one with `rehead serve`"), "{said:?}");
+    ensure!(
+        said.err
+            .contains("no Rehead server answers at http://127.0.0.1:9; start one with `rehead serve`"),
+        "{said:?}"
+    );
     let said = binary::run(&rehead, nowhere, &["jobs", "list", "--json"]).await?;
     let problem: Problem = serde_json::from_str(&said.err).with_context(|| format!("{said:?}"))?;
-    ensure!(said.code == 1 && problem.kind == "/problems/client/unreachable", "{said:?}");
+    ensure!(
+        said.code == 1 && problem.kind == "/problems/client/unreachable",
+        "{said:?}"
+    );
 
     let usage: [&[&str]; 6] = [
         &["jobs"],
         &["jobs", "clone", "--dataset", "fu-ma"],
-        &["jobs", "clone", "--baseline", "production", "--dataset", "fu-ma", "--watch"],
-        &["jobs", "clone", "--baseline", "production", "--dataset", "fu-ma", "--deadline", "soon"],
+        &[
+            "jobs",
+            "clone",
+            "--baseline",
+            "production",
+            "--dataset",
+            "fu-ma",
+            "--watch",
+        ],
+        &[
+            "jobs",
+            "clone",
+            "--baseline",
+            "production",
+            "--dataset",
+            "fu-ma",
+            "--deadline",
+            "soon",
+        ],
         &["datasets", "upload", "x"],
         &["datasets", "create", "../x"],
     ];
@@ -47,11 +71,17 @@ pub(super) async fn exit_codes(world: Arc<World>) -> Result<Done> {
     ];
     for args in refused {
         let said = run(args).await?;
-        ensure!(said.code == 1 && said.out.is_empty() && said.err.starts_with("error: "), "{args:?}: {said:?}");
+        ensure!(
+            said.code == 1 && said.out.is_empty() && said.err.starts_with("error: "),
+            "{args:?}: {said:?}"
+        );
     }
     let said = run(&["jobs", "show", "nonsense", "--json"]).await?;
     let problem: Problem = serde_json::from_str(&said.err).with_context(|| format!("{said:?}"))?;
-    ensure!(problem.status == 404 && !problem.request_id.is_empty(), "the server's own words: {said:?}");
+    ensure!(
+        problem.status == 404 && !problem.request_id.is_empty(),
+        "the server's own words: {said:?}"
+    );
 
     let lists = [
         ["datasets", "list", "--json"],
@@ -64,18 +94,44 @@ pub(super) async fn exit_codes(world: Arc<World>) -> Result<Done> {
         let said = run(&args).await?;
         ensure!(said.code == 0 && said.json()?.is_array(), "{args:?}: {said:?}");
         let said = run(&args[..2]).await?;
-        ensure!(said.code == 0 && said.out.lines().count() > 1, "a table with rows: {args:?}: {said:?}");
+        ensure!(
+            said.code == 0 && said.out.lines().count() > 1,
+            "a table with rows: {args:?}: {said:?}"
+        );
     }
 
     let clone_id = story.clone.job.id.to_string();
     let watched = run(&["jobs", "watch", &clone_id, "--json"]).await?;
     let result = unproven(&watched)?;
     ensure!(result == story.clone, "the same answer as the API's");
-    let baseline_model = story.baseline.job.model.as_ref().map(ToString::to_string).unwrap_or_default();
-    let one_line = ["jobs", "clone", "--baseline", &baseline_model, "--dataset", "fu-ma", "--policy", "pilot"];
-    let args: Vec<&str> = one_line.iter().copied().chain(["--start", "--watch", "--json"]).collect();
+    let baseline_model = story
+        .baseline
+        .job
+        .model
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let one_line = [
+        "jobs",
+        "clone",
+        "--baseline",
+        &baseline_model,
+        "--dataset",
+        "fu-ma",
+        "--policy",
+        "pilot",
+    ];
+    let args: Vec<&str> = one_line
+        .iter()
+        .copied()
+        .chain(["--start", "--watch", "--json"])
+        .collect();
     let result = unproven(&run(&args).await?)?;
-    ensure!(result.job.stage_times.len() == 6, "the time of each stage: {:?}", result.job.stage_times);
+    ensure!(
+        result.job.stage_times.len() == 6,
+        "the time of each stage: {:?}",
+        result.job.stage_times
+    );
 
     let report = run(&["models", "report", &clone_id]).await?;
     for word in ["fu-ma (new)", "none (reject)", "recall before", "verdict: unproven"] {
@@ -102,21 +158,46 @@ async fn fails(rehead: &std::path::Path, server: &str) -> Result<()> {
         photo.name = photo.name.replace("/xi/", "/xi-twin/");
         photo
     };
-    let few = Few { train: 12, calibration: 10, sealed: 60 };
+    let few = Few {
+        train: 12,
+        calibration: 10,
+        sealed: 60,
+    };
     let photos = photos::few("baseline.zip", few, 16)?;
-    let photos: Vec<Photo> = photos.into_iter().filter(|photo| photo.class == "xi").map(twin).collect();
+    let photos: Vec<Photo> = photos
+        .into_iter()
+        .filter(|photo| photo.class == "xi")
+        .map(twin)
+        .collect();
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("twin.zip");
     photos::write_zip(&path, &photos)?;
     let path = path.display().to_string();
     let said = binary::run(rehead, server, &["datasets", "upload", "twin", &path, "--create"]).await?;
     ensure!(said.code == 0 && said.out.contains("xi-twin"), "{said:?}");
-    let args = ["jobs", "clone", "--baseline", "production", "--dataset", "twin", "--policy", "pilot", "--start", "--watch"];
+    let args = [
+        "jobs",
+        "clone",
+        "--baseline",
+        "production",
+        "--dataset",
+        "twin",
+        "--policy",
+        "pilot",
+        "--start",
+        "--watch",
+    ];
     let said = binary::run(rehead, server, &args).await?;
-    ensure!(said.code == 10 && said.out.contains("verdict: fail"), "fail is 10: {said:?}");
+    ensure!(
+        said.code == 10 && said.out.contains("verdict: fail"),
+        "fail is 10: {said:?}"
+    );
     for stage in ["fetch", "extract", "train", "evaluate", "gate", "package"] {
         let line = said.out.lines().find(|line| line.trim_start().starts_with(stage));
-        ensure!(line.is_some_and(|line| line.ends_with(" s") || line.ends_with(" ms")), "the time of {stage}: {said:?}");
+        ensure!(
+            line.is_some_and(|line| line.ends_with(" s") || line.ends_with(" ms")),
+            "the time of {stage}: {said:?}"
+        );
     }
     Ok(())
 }

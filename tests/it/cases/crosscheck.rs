@@ -20,19 +20,38 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
         let args = ["models", "export", &job, "--out", &path, "--features"];
         let said = binary::run(&rehead, &full.node.rest.server, &args).await?;
         ensure!(said.code == 0, "{said:?}");
-        for file in ["head.safetensors", "manifest.json", "report.json", "verdict.json", "features.safetensors"] {
+        for file in [
+            "head.safetensors",
+            "manifest.json",
+            "report.json",
+            "verdict.json",
+            "features.safetensors",
+        ] {
             ensure!(out.join(file).is_file(), "{file} was not exported: {said:?}");
         }
-        ensure!(out.join("baseline/head.safetensors").is_file() == (name == "clone"), "{said:?}");
+        ensure!(
+            out.join("baseline/head.safetensors").is_file() == (name == "clone"),
+            "{said:?}"
+        );
         exported.push(out);
     }
     let Some(python) = std::env::var_os("REHEAD_CROSSCHECK_PYTHON") else {
-        return Ok(Done::Skipped("REHEAD_CROSSCHECK_PYTHON names no Python with numpy, scipy and scikit-learn".to_owned()));
+        return Ok(Done::Skipped(
+            "REHEAD_CROSSCHECK_PYTHON names no Python with numpy, scipy and scikit-learn".to_owned(),
+        ));
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("crosscheck/recompute.py");
     for out in exported {
-        let said = tokio::process::Command::new(&python).arg(&script).arg(&out).output().await?;
-        let text = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        let said = tokio::process::Command::new(&python)
+            .arg(&script)
+            .arg(&out)
+            .output()
+            .await?;
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&said.stdout),
+            String::from_utf8_lossy(&said.stderr)
+        );
         ensure!(said.status.success(), "{}: {text}", out.display());
     }
     Ok(Done::Passed)

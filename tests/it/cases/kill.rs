@@ -26,7 +26,11 @@ pub(super) async fn in_extract(world: Arc<World>) -> Result<Done> {
     let quiet = world.node(Database::Sqlite).await?;
     quiet.rest.dataset("lucky", &photos).await?;
     let (undisturbed, _) = quiet.rest.run_job(&body).await?;
-    ensure!(undisturbed.job.state == JobState::Succeeded, "{:?}", undisturbed.job.error);
+    ensure!(
+        undisturbed.job.state == JobState::Succeeded,
+        "{:?}",
+        undisturbed.job.error
+    );
 
     let node = world.node_without_worker(Database::Sqlite).await?;
     node.rest.dataset("lucky", &photos).await?;
@@ -41,18 +45,36 @@ pub(super) async fn in_extract(world: Arc<World>) -> Result<Done> {
     node.rest.wait_for(&job.id.0, "the middle of extract", halfway).await?;
     first.kill().await?;
     let left: Job = node.rest.get(&format!("/jobs/{}", job.id)).await?;
-    ensure!(left.state == JobState::Running && left.attempt == 1, "it was killed at work: {left:?}");
+    ensure!(
+        left.state == JobState::Running && left.attempt == 1,
+        "it was killed at work: {left:?}"
+    );
 
     let mut second = node.spawn_worker(&world.binary().await?)?;
     let events = node.rest.events(&job.id.0, None).await?;
     let result: JobResult = node.rest.get(&format!("/jobs/{}/result", job.id)).await?;
     second.kill().await?;
-    ensure!(result.job.state == JobState::Succeeded, "{:?} {:?}", result.job.state, result.job.error);
-    ensure!(result.job.attempt == 2, "the second attempt ended it: {}", result.job.attempt);
-    ensure!(events.iter().map(|event| event.seq).eq(1..=events.len() as i64), "numbered without a gap");
+    ensure!(
+        result.job.state == JobState::Succeeded,
+        "{:?} {:?}",
+        result.job.state,
+        result.job.error
+    );
+    ensure!(
+        result.job.attempt == 2,
+        "the second attempt ended it: {}",
+        result.job.attempt
+    );
+    ensure!(
+        events.iter().map(|event| event.seq).eq(1..=events.len() as i64),
+        "numbered without a gap"
+    );
 
     for name in ["head.safetensors", "report.json", "manifest.json"] {
-        let (one, other) = (file(&quiet, &undisturbed, name).await?, file(&node, &result, name).await?);
+        let (one, other) = (
+            file(&quiet, &undisturbed, name).await?,
+            file(&node, &result, name).await?,
+        );
         ensure!(one == other, "{name} differs from the undisturbed run's");
     }
     quiet.stop().await;
@@ -61,6 +83,10 @@ pub(super) async fn in_extract(world: Arc<World>) -> Result<Done> {
 }
 
 async fn file(node: &Node, result: &JobResult, name: &str) -> Result<Vec<u8>> {
-    let model = result.job.model.as_ref().ok_or_else(|| eyre!("no model: {:?}", result.job))?;
+    let model = result
+        .job
+        .model
+        .as_ref()
+        .ok_or_else(|| eyre!("no model: {:?}", result.job))?;
     node.rest.bytes(&format!("/models/{model}/files/{name}")).await
 }

@@ -101,8 +101,15 @@ pub(crate) fn run_all() -> ExitCode {
         counts
     });
     let n = chosen.len();
-    println!("{n} cases, {n_failed} failed, {n_skipped} skipped, {:.1} s", begun.elapsed().as_secs_f64());
-    if n_failed == 0 && n > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!(
+        "{n} cases, {n_failed} failed, {n_skipped} skipped, {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    if n_failed == 0 && n > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 async fn run_one(case: &Case, world: &Arc<World>) -> Result<Done> {
