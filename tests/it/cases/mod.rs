@@ -2,13 +2,13 @@
 
 mod commands;
 mod crosscheck;
-mod full_size;
+pub(crate) mod full_size;
 mod inputs;
 mod jobs;
 mod kill;
 mod queue;
 mod releases;
-mod story;
+pub(crate) mod story;
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ pub(crate) enum Done {
     Skipped(String),
 }
 
-type Run = fn(Arc<World>) -> Pin<Box<dyn Future<Output = Result<Done>> + Send>>;
+type Run = fn(Arc<World>) -> Pin<Box<dyn Future<Output = Result<Done>>>>;
 
 /// A case by its name.
 struct Case {
@@ -78,7 +78,7 @@ pub(crate) fn run_all() -> ExitCode {
         .build()
         .expect("a runtime starts");
     let begun = Instant::now();
-    let (n_failed, n_skipped) = runtime.block_on(async {
+    let (n_failed, n_skipped) = tokio::task::LocalSet::new().block_on(&runtime, async {
         let world = Arc::new(World::new().expect("a temporary folder can be made"));
         let mut counts = (0, 0);
         for case in &chosen {
@@ -114,7 +114,7 @@ pub(crate) fn run_all() -> ExitCode {
 
 async fn run_one(case: &Case, world: &Arc<World>) -> Result<Done> {
     // A task of its own, so that a panic ends the case and not the run.
-    let task = tokio::spawn((case.run)(Arc::clone(world)));
+    let task = tokio::task::spawn_local((case.run)(Arc::clone(world)));
     let abort = task.abort_handle();
     match tokio::time::timeout(PATIENCE, task).await {
         Ok(Ok(outcome)) => outcome,

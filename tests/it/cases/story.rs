@@ -10,6 +10,7 @@ use domain::gate::verdict::VerdictState;
 use domain::ids::Digest;
 use domain::job::{JobState, Stage};
 use domain::model::Model;
+use domain::names::ClassName;
 use domain::report::EvaluationReport;
 use domain::request::Request;
 use serde_json::json;
@@ -103,7 +104,7 @@ pub(crate) async fn tell(node: Node) -> Result<Story> {
         "{clone_model:?}"
     );
     ensure!(
-        clone_model.new_classes.iter().map(|class| class.as_str()).eq(["fu-ma"]),
+        clone_model.new_classes.iter().map(ClassName::as_str).eq(["fu-ma"]),
         "{clone_model:?}"
     );
     ensure!(
