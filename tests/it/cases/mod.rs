@@ -67,7 +67,13 @@ const PATIENCE: Duration = Duration::from_secs(420);
 
 /// Runs the cases that the command line names, one after the other, and stops what they started.
 pub(crate) fn run_all() -> ExitCode {
-    color_eyre::install().expect("nothing else has installed a hook");
+    // Where it was said and why is enough; the frames below a case say nothing.
+    color_eyre::config::HookBuilder::default()
+        .theme(color_eyre::config::Theme::new())
+        .display_env_section(false)
+        .add_frame_filter(Box::new(Vec::clear))
+        .install()
+        .expect("nothing else has installed a hook");
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let chosen: Vec<&Case> = CASES
         .iter()
