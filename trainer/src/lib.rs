@@ -4,7 +4,9 @@
 //! what time it is.
 
 pub mod artifacts;
+pub mod bundled;
 pub mod evaluate;
+pub mod features;
 pub mod head;
 pub mod images;
 pub mod observer;

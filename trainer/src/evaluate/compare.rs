@@ -15,7 +15,11 @@ pub(super) fn compare(judged: &Judged<'_>, images: &[&DatasetRow], before: &Scor
         .iter()
         .zip(&after.decisions)
         .zip(judged.labels)
-        .map(|((before, after), label)| Pair { before, after, label: *label })
+        .map(|((before, after), label)| Pair {
+            before,
+            after,
+            label: *label,
+        })
         .collect();
     let is_old = |pair: &&Pair<'_>| pair.label < n_old;
     let right = |pair: &Pair<'_>| pair.before.is(pair.label);
@@ -27,7 +31,9 @@ pub(super) fn compare(judged: &Judged<'_>, images: &[&DatasetRow], before: &Scor
     let forbidden = transitions.iter().enumerate().flat_map(|(row, counts)| {
         let stays = move |column: usize| column == row;
         let columns = counts.iter().take(n_old).enumerate();
-        columns.filter(move |(column, _)| !stays(*column)).map(|(_, count)| *count)
+        columns
+            .filter(move |(column, _)| !stays(*column))
+            .map(|(_, count)| *count)
     });
     let n_forbidden = forbidden.sum();
 
@@ -48,7 +54,10 @@ pub(super) fn compare(judged: &Judged<'_>, images: &[&DatasetRow], before: &Scor
     };
     let falsely_new = pairs.iter().enumerate().filter(|(_, pair)| pair.label < n_old);
     let falsely_new = falsely_new.map(|(image, pair)| (image, pair.after.accepted && pair.after.class_idx >= n_old));
-    let flips = pairs.iter().zip(images).filter(|(pair, _)| is_old(pair) && right(pair) && judged.is_harmed(pair));
+    let flips = pairs
+        .iter()
+        .zip(images)
+        .filter(|(pair, _)| is_old(pair) && right(pair) && judged.is_harmed(pair));
     Comparison {
         old_classes: (0..n_old).map(loss).collect(),
         false_new: judged.groups.count(falsely_new),

@@ -92,7 +92,12 @@ impl Span {
                 0.0
             }
         };
-        let mut span = Self { error: 0.0, worst: first, first, last };
+        let mut span = Self {
+            error: 0.0,
+            worst: first,
+            first,
+            last,
+        };
         for (idx, point) in points.iter().enumerate().take(last).skip(first + 1) {
             let error = miss(point);
             if error > span.error {
@@ -132,7 +137,9 @@ mod tests {
     fn sample(n: usize, seed: u64) -> Vec<(f64, bool)> {
         let mut state = seed;
         let mut next = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 11) as f64 / 9_007_199_254_740_992.0
         };
         let draw = |_| {
@@ -179,7 +186,9 @@ mod tests {
             assert_eq!((thin.first(), thin.last()), (all.first(), all.last()));
             let mut worst = 0.0_f64;
             for pair in thin.windows(2) {
-                let between = all.iter().filter(|p| p.threshold < pair[0].threshold && p.threshold > pair[1].threshold);
+                let between = all
+                    .iter()
+                    .filter(|p| p.threshold < pair[0].threshold && p.threshold > pair[1].threshold);
                 for point in between {
                     let width = pair[1].recall - pair[0].recall;
                     let error = if width > 0.0 {

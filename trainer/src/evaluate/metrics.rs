@@ -41,7 +41,9 @@ impl Judged<'_> {
             n_accepted_right: n_right,
             n_accepted_wrong: n_wrong,
             n_unknown,
-            per_class: (0..k).map(|class| self.class_metrics(class, scores, &confusion)).collect(),
+            per_class: (0..k)
+                .map(|class| self.class_metrics(class, scores, &confusion))
+                .collect(),
             confusion,
         }
     }

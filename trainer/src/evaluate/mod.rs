@@ -96,11 +96,18 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
         Some(baseline) => {
             let old = baseline.head.logits(&input.features)?;
             let new = input.candidate.head.rows_from(n_old).logits(&input.features)?;
-            (Some(Scores::of(&old, &taus[..n_old])), Scores::appended(&old, &new, &taus))
+            (
+                Some(Scores::of(&old, &taus[..n_old])),
+                Scores::appended(&old, &new, &taus),
+            )
         }
         None => (None, Scores::of(&input.candidate.head.logits(&input.features)?, &taus)),
     };
-    let judged = Judged { classes: input.classes, labels: &labels, groups: &groups };
+    let judged = Judged {
+        classes: input.classes,
+        labels: &labels,
+        groups: &groups,
+    };
     let comparison = before
         .as_ref()
         .map(|before| compare::compare(&judged, input.images, before, &after));

@@ -64,7 +64,11 @@ impl Scores {
             let p_old = old.iter().map(|z| (z - lse_old).exp() * keeps);
             let p_new = new.iter().map(|z| (z - lse_new).exp() * takes);
             let ((old_idx, top_old), (new_idx, top_new)) = (top(old), top(new));
-            let class_idx = if top_new > top_old { old.len() + new_idx } else { old_idx };
+            let class_idx = if top_new > top_old {
+                old.len() + new_idx
+            } else {
+                old_idx
+            };
             scores.push(p_old.chain(p_new), class_idx, taus);
         }
         scores
@@ -72,7 +76,11 @@ impl Scores {
 
     /// The probability of one class for every image.
     pub fn of_class(&self, class_idx: usize) -> impl Iterator<Item = f64> {
-        self.probabilities.iter().skip(class_idx).step_by(self.n_classes).copied()
+        self.probabilities
+            .iter()
+            .skip(class_idx)
+            .step_by(self.n_classes)
+            .copied()
     }
 
     fn empty(n_classes: usize, n_images: usize) -> Self {
@@ -97,8 +105,8 @@ impl Scores {
 
 /// The largest logit and its place; the first of equals.
 fn top(z: &[f64]) -> (usize, f64) {
-    z.iter()
-        .copied()
-        .enumerate()
-        .fold((0, f64::NEG_INFINITY), |best, (idx, z)| if z > best.1 { (idx, z) } else { best })
+    z.iter().copied().enumerate().fold(
+        (0, f64::NEG_INFINITY),
+        |best, (idx, z)| if z > best.1 { (idx, z) } else { best },
+    )
 }

@@ -41,7 +41,11 @@ pub fn structure(input: &StructureInput<'_>) -> StructuralFacts {
 }
 
 fn fact(id: &str, holds: bool, evidence: String) -> Fact {
-    Fact { id: id.to_owned(), holds, evidence }
+    Fact {
+        id: id.to_owned(),
+        holds,
+        evidence,
+    }
 }
 
 fn backbone(input: &StructureInput<'_>) -> Fact {
@@ -63,7 +67,10 @@ fn backbone(input: &StructureInput<'_>) -> Fact {
 
 fn shape(input: &StructureInput<'_>) -> Fact {
     let (rows, dim) = (input.head.n_classes(), input.head.dim);
-    let (expected, n_old) = (input.classes.len(), input.baseline.map_or(0, |(manifest, _, _)| manifest.classes.len()));
+    let (expected, n_old) = (
+        input.classes.len(),
+        input.baseline.map_or(0, |(manifest, _, _)| manifest.classes.len()),
+    );
     let holds = rows == expected && dim == input.dim && input.head.weight.len() == expected * input.dim;
     let evidence = format!(
         "the head has {rows} rows of {dim} weights, expected {n_old} old and {} new rows of {}",
@@ -94,7 +101,12 @@ fn old_rows(input: &StructureInput<'_>, manifest: &ModelManifest, before: &Head)
         !fits || input.head.row_digest(*idx) != class.row || before.row_digest(*idx) != class.row
     });
     let constants = before.mean.iter().chain(&before.std).map(|value| value.to_bits());
-    let now = input.head.mean.iter().chain(&input.head.std).map(|value| value.to_bits());
+    let now = input
+        .head
+        .mean
+        .iter()
+        .chain(&input.head.std)
+        .map(|value| value.to_bits());
     let same_constants = constants.eq(now);
     let evidence = match differs {
         Some((_, class)) => format!("the row of {} is not the baseline's bit by bit", class.name),
@@ -110,10 +122,7 @@ fn thresholds(input: &StructureInput<'_>, manifest: &ModelManifest) -> Fact {
         before.name != now.name || before.role != now.role || before.tau.to_bits() != now.tau.to_bits()
     });
     let evidence = match differs {
-        Some((before, now)) => format!(
-            "{} at {} became {} at {}",
-            before.name, before.tau, now.name, now.tau
-        ),
+        Some((before, now)) => format!("{} at {} became {} at {}", before.name, before.tau, now.name, now.tau),
         None => "names, roles and thresholds of all old classes are the baseline's".to_owned(),
     };
     let complete = manifest.classes.len() <= input.classes.len();

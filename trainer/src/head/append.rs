@@ -156,17 +156,21 @@ impl Calibration {
     }
 
     fn unbounded(&self, n_old: usize) -> Vec<usize> {
-        let bounds = |class: &usize| self.old.iter().any(|image| image.class_idx == *class && image.right.is_some());
+        let bounds = |class: &usize| {
+            self.old
+                .iter()
+                .any(|image| image.class_idx == *class && image.right.is_some())
+        };
         (0..n_old).filter(|class| !bounds(class)).collect()
     }
 }
 
 /// The largest value and its place; the first of equals.
 fn top(z: &[f64]) -> (usize, f64) {
-    z.iter()
-        .copied()
-        .enumerate()
-        .fold((0, f64::NEG_INFINITY), |best, (idx, z)| if z > best.1 { (idx, z) } else { best })
+    z.iter().copied().enumerate().fold(
+        (0, f64::NEG_INFINITY),
+        |best, (idx, z)| if z > best.1 { (idx, z) } else { best },
+    )
 }
 
 struct Tried {
@@ -253,7 +257,8 @@ impl Tried {
         head.weight.extend_from_slice(&self.weight);
         let offset = self.interval.offset();
         let biases = self.bias.iter().zip(&self.interval.alignment);
-        head.bias.extend(biases.map(|(bias, aligned)| narrow(bias + aligned + offset)));
+        head.bias
+            .extend(biases.map(|(bias, aligned)| narrow(bias + aligned + offset)));
         head
     }
 }
@@ -291,7 +296,9 @@ impl<'a> Append<'a> {
         // Half on old images and half on new ones, within each half equal per class.
         let (new, old): (Vec<usize>, Vec<usize>) = labels.iter().copied().partition(is_new);
         let (mut new, mut old) = (balanced(&new, 0.5).into_iter(), balanced(&old, 0.5).into_iter());
-        let weights = labels.iter().filter_map(|label| if is_new(label) { new.next() } else { old.next() });
+        let weights = labels
+            .iter()
+            .filter_map(|label| if is_new(label) { new.next() } else { old.next() });
         let dim = input.train.dim;
         Ok(Self {
             features: Tensor::from_vec(standard.apply(&input.train), (labels.len(), dim), &Device::Cpu)?,
@@ -311,7 +318,12 @@ impl<'a> Append<'a> {
 
     /// No weights, and biases at which a new class is as likely as all old ones together.
     fn start(&self) -> Vec<f64> {
-        let mean = self.lse_old.iter().zip(&self.weights).map(|(lse, weight)| lse * weight).sum::<f64>();
+        let mean = self
+            .lse_old
+            .iter()
+            .zip(&self.weights)
+            .map(|(lse, weight)| lse * weight)
+            .sum::<f64>();
         let mut start = vec![0.0; self.n_new * self.dim];
         start.resize(self.n_new * (self.dim + 1), mean);
         start
@@ -332,7 +344,11 @@ impl<'a> Append<'a> {
             }
             let (label, weight) = (self.labels[i], self.weights[i]);
             let total = log_sum_exp(&[self.lse_old[i], log_sum_exp(row)]);
-            let own = if label < self.n_old { self.own[i] } else { row[label - self.n_old] };
+            let own = if label < self.n_old {
+                self.own[i]
+            } else {
+                row[label - self.n_old]
+            };
             value += weight * (total - own);
             for z in row.iter_mut() {
                 *z = weight * (*z - total).exp();

@@ -68,7 +68,13 @@ pub fn fit_cold(input: &ColdInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<
         }
         let (temperature, loss) = temperature(&logits, n_classes, input.calibration_labels);
         start = minimum.point.clone();
-        tried.push(Tried { order, l2, minimum, temperature, loss });
+        tried.push(Tried {
+            order,
+            l2,
+            minimum,
+            temperature,
+            loss,
+        });
     }
     tried.sort_by_key(|tried| tried.order);
     let best = tried

@@ -61,7 +61,11 @@ pub fn accept_offset(new_idx: usize, tau: f64, lse_old: f64, top_old: f64, new: 
     // s σ(x) ≥ τ  ⇔  x ≥ ln(τ / (s − τ)).
     let by_probability = (tau / (share - tau)).ln() + lse_old - lse_new;
     // Old classes win ties.
-    let by_argmax = if tau < 0.5 { (top_old - own).next_up() } else { f64::NEG_INFINITY };
+    let by_argmax = if tau < 0.5 {
+        (top_old - own).next_up()
+    } else {
+        f64::NEG_INFINITY
+    };
     Some(by_probability.max(by_argmax))
 }
 
@@ -134,7 +138,9 @@ impl Interval {
 pub(super) fn interval(table: &mut Table<'_>, limits: &Limits<'_>) -> Interval {
     let alignment = align(table, limits);
     Interval {
-        b_need: needs(table, limits).into_iter().try_fold(f64::NEG_INFINITY, |most, need| need.map(|b| most.max(b))),
+        b_need: needs(table, limits)
+            .into_iter()
+            .try_fold(f64::NEG_INFINITY, |most, need| need.map(|b| most.max(b))),
         b_safe: safe(table, limits),
         alignment,
     }
@@ -223,12 +229,22 @@ fn safe(table: &Table<'_>, limits: &Limits<'_>) -> Option<f64> {
             let tau = limits.taus[image.class_idx];
             // Leaving a reject class for *unknown* harms nobody.
             let harmless = limits.rejects[image.class_idx];
-            let last = if harmless { as_new } else { loss_offset(own, image.lse_old, tau, new) };
+            let last = if harmless {
+                as_new
+            } else {
+                loss_offset(own, image.lse_old, tau, new)
+            };
             losses[image.class_idx].push(last);
         }
     }
-    let per_class = losses.into_iter().zip(limits.loss).map(|(offsets, budget)| within(offsets, *budget));
-    let bound = per_class.chain([within(false_new, limits.false_new)]).flatten().min_by(f64::total_cmp);
+    let per_class = losses
+        .into_iter()
+        .zip(limits.loss)
+        .map(|(offsets, budget)| within(offsets, *budget));
+    let bound = per_class
+        .chain([within(false_new, limits.false_new)])
+        .flatten()
+        .min_by(f64::total_cmp);
     bound.filter(|bound| bound.is_finite())
 }
 

@@ -151,13 +151,25 @@ mod tests {
         for cut in [0, 7, 60, bytes.len() - 1] {
             assert!(Head::from_safetensors(&bytes[..cut]).is_err(), "cut at {cut}");
         }
-        let short = Head { mean: vec![0.0; 2], ..head() };
+        let short = Head {
+            mean: vec![0.0; 2],
+            ..head()
+        };
         let error = Head::from_safetensors(&short.to_safetensors().unwrap_or_default()).unwrap_err();
-        assert!(error.to_string().contains("safetensors") || error.to_string().contains("mean"), "{error}");
-        let nan = Head { bias: vec![f32::NAN, 0.0], ..head() };
+        assert!(
+            error.to_string().contains("safetensors") || error.to_string().contains("mean"),
+            "{error}"
+        );
+        let nan = Head {
+            bias: vec![f32::NAN, 0.0],
+            ..head()
+        };
         let error = Head::from_safetensors(&nan.to_safetensors().unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "tensor bias holds a value that no head can have");
-        let flat = Head { std: vec![1.0, 0.0, 1.0], ..head() };
+        let flat = Head {
+            std: vec![1.0, 0.0, 1.0],
+            ..head()
+        };
         let error = Head::from_safetensors(&flat.to_safetensors().unwrap()).unwrap_err();
         assert!(error.to_string().contains("standardise.std"), "{error}");
     }

@@ -56,7 +56,11 @@ pub(super) fn minimise(
         error: RefCell::new(None),
     });
     let mut solver = solver();
-    let mut best = Point { point: start, value, gradient };
+    let mut best = Point {
+        point: start,
+        value,
+        gradient,
+    };
     let mut state: Iterate = best.state();
     let mut n_iterations = 0;
     // Set after a failure: a second one from the same point means that rounding lets nothing better be found.
@@ -78,14 +82,20 @@ pub(super) fn minimise(
                 best = found;
                 fresh = false;
                 next.increment_iter();
-                state = next.param(best.point.clone()).gradient(best.gradient.clone()).cost(best.value);
+                state = next
+                    .param(best.point.clone())
+                    .gradient(best.gradient.clone())
+                    .cost(best.value);
             }
             // Rounding may hide a fall of the value while the gradient still shrinks.
             Some(found) if norm(&found.gradient) < 0.5 * norm(&best.gradient) && found.value <= best.value + 1e-12 => {
                 best = found;
                 fresh = false;
                 next.increment_iter();
-                state = next.param(best.point.clone()).gradient(best.gradient.clone()).cost(best.value);
+                state = next
+                    .param(best.point.clone())
+                    .gradient(best.gradient.clone())
+                    .cost(best.value);
             }
             _ if fresh => break,
             _ => {
@@ -211,7 +221,10 @@ mod tests {
         // The value bottoms out at 1e6, where a change below 1e-10 cannot be seen.
         let shifted = |p: &[f64]| rosenbrock(p).map(|(value, gradient)| (value + 1e6, gradient));
         let minimum = minimise(&shifted, vec![-1.2, 1.0], 0.0, &|| true).unwrap();
-        assert!(minimum.n_iterations < MAX_ITERATIONS && minimum.gradient_norm < 1e-2, "{minimum:?}");
+        assert!(
+            minimum.n_iterations < MAX_ITERATIONS && minimum.gradient_norm < 1e-2,
+            "{minimum:?}"
+        );
     }
 
     #[test]
@@ -229,7 +242,11 @@ mod tests {
     #[test]
     fn an_objective_that_fails_is_heard() {
         let fails = |p: &[f64]| {
-            if p[0] == -1.2 { rosenbrock(p) } else { Err(HeadError::NotFinite) }
+            if p[0] == -1.2 {
+                rosenbrock(p)
+            } else {
+                Err(HeadError::NotFinite)
+            }
         };
         let error = minimise(&fails, vec![-1.2, 1.0], 1e-9, &|| true).unwrap_err();
         assert!(matches!(error, HeadError::NotFinite), "{error}");

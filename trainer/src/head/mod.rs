@@ -123,7 +123,11 @@ impl Standard {
     /// A row in standardised space as one on plain features: `v·(f − mean)/std + c = w·f + b`.
     fn fold(&self, row: &[f64], bias: f64) -> (Vec<f64>, f64) {
         let weight: Vec<f64> = row.iter().zip(&self.std).map(|(v, std)| v / f64::from(*std)).collect();
-        let shift: f64 = weight.iter().zip(&self.mean).map(|(w, mean)| w * f64::from(*mean)).sum();
+        let shift: f64 = weight
+            .iter()
+            .zip(&self.mean)
+            .map(|(w, mean)| w * f64::from(*mean))
+            .sum();
         (weight, bias - shift)
     }
 }
@@ -206,7 +210,11 @@ mod tests {
     fn folding_changes_no_logit() {
         let data: Vec<f32> = (0_i16..40).map(|i| f32::from(i * 7 % 11) * 0.25 - 1.0).collect();
         let index: Vec<usize> = (0..10).collect();
-        let features = Rows { data: &data, dim: 4, index: &index };
+        let features = Rows {
+            data: &data,
+            dim: 4,
+            index: &index,
+        };
         let standard = Standard::of(&features);
         let (row, bias) = ([0.5, -2.0, 1.0, 3.0], 0.75);
         let (weight, folded) = standard.fold(&row, bias);
@@ -221,7 +229,11 @@ mod tests {
     #[test]
     fn constant_features_are_divided_by_the_floor() {
         let data = [1.0, 5.0, 3.0, 5.0];
-        let standard = Standard::of(&Rows { data: &data, dim: 2, index: &[0, 1] });
+        let standard = Standard::of(&Rows {
+            data: &data,
+            dim: 2,
+            index: &[0, 1],
+        });
         assert_eq!(standard.mean, [2.0, 5.0]);
         assert_eq!(standard.std, [1.0, 1e-3]);
     }

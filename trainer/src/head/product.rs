@@ -124,7 +124,11 @@ mod tests {
         let (dim, k) = (37, 3);
         let (data, weight, bias) = (matrix(50, dim, 1), matrix(k, dim, 2), matrix(1, k, 3));
         let index: Vec<usize> = (0..50).rev().collect();
-        let rows = Rows { data: &data, dim, index: &index };
+        let rows = Rows {
+            data: &data,
+            dim,
+            index: &index,
+        };
         let got = logits(&rows, dim, &weight, &bias).unwrap();
         for (x, z) in rows.iter().zip(got.iter()) {
             for class in 0..k {
@@ -141,9 +145,29 @@ mod tests {
         let n = BLOCK_ROWS + 77;
         let (data, weight, bias) = (matrix(n, dim, 1), matrix(k, dim, 2), matrix(1, k, 3));
         let all: Vec<usize> = (0..n).collect();
-        let whole = logits(&Rows { data: &data, dim, index: &all }, dim, &weight, &bias).unwrap();
+        let whole = logits(
+            &Rows {
+                data: &data,
+                dim,
+                index: &all,
+            },
+            dim,
+            &weight,
+            &bias,
+        )
+        .unwrap();
         let some = [4_100_usize, 3, 4_095, 17];
-        let few = logits(&Rows { data: &data, dim, index: &some }, dim, &weight, &bias).unwrap();
+        let few = logits(
+            &Rows {
+                data: &data,
+                dim,
+                index: &some,
+            },
+            dim,
+            &weight,
+            &bias,
+        )
+        .unwrap();
         for (i, row) in some.iter().enumerate() {
             let bits = |z: &[f64]| z.iter().map(|z| z.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(few.row(i)), bits(whole.row(*row)));
@@ -152,7 +176,11 @@ mod tests {
 
     #[test]
     fn a_wrong_width_is_named() {
-        let rows = Rows { data: &[0.0; 6], dim: 3, index: &[0, 1] };
+        let rows = Rows {
+            data: &[0.0; 6],
+            dim: 3,
+            index: &[0, 1],
+        };
         let error = logits(&rows, 4, &[0.0; 4], &[0.0]).unwrap_err();
         assert_eq!(error.to_string(), "features have 3 numbers a row, the head expects 4");
     }

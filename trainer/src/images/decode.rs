@@ -1,6 +1,7 @@
 //! Decoding: JPEG, PNG and WebP to upright RGB, or an error that a person can act on.
 
 use std::io::Cursor;
+use std::panic::AssertUnwindSafe;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
@@ -125,7 +126,17 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb, ImageError> {
     let orientation = decoder
         .orientation()
         .unwrap_or(image::metadata::Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    // Decoders promise not to panic; one that breaks the promise must not take a worker with it.
+    let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
+    let mut image = match decoded {
+        Ok(decoded) => decoded.map_err(failed)?,
+        Err(_) => {
+            return Err(ImageError::Damaged {
+                format: name,
+                reason: "the decoder broke off".into(),
+            });
+        }
+    };
     image.apply_orientation(orientation);
     let rgb = if image.color().has_alpha() {
         on_white(&image)

@@ -151,7 +151,10 @@ impl Package {
         }
         let dim = self.manifest.backbone.dim as usize;
         if self.head.dim != dim {
-            return contradiction(format!("the head reads {} features, the backbone gives {dim}", self.head.dim));
+            return contradiction(format!(
+                "the head reads {} features, the backbone gives {dim}",
+                self.head.dim
+            ));
         }
         if let Some((_, class)) = classes
             .iter()
@@ -167,7 +170,11 @@ impl Package {
                 self.manifest.verdict.as_str()
             ));
         }
-        if !classes.iter().map(|class| &class.name).eq(self.report.classes.iter().map(|class| &class.name)) {
+        if !classes
+            .iter()
+            .map(|class| &class.name)
+            .eq(self.report.classes.iter().map(|class| &class.name))
+        {
             return contradiction("report and manifest name different classes".to_owned());
         }
         Ok(())

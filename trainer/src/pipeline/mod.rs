@@ -8,7 +8,7 @@ mod stages;
 mod train;
 
 use bytes::Bytes;
-use domain::dataset::{DatasetRow, Finding, Relabelled, rows_digest};
+use domain::dataset::{DatasetRow, Relabelled, rows_digest};
 use domain::gate::policy::GatePolicy;
 use domain::gate::verdict::Verdict;
 use domain::ids::{Digest, JobId, ProjectId};
@@ -19,11 +19,10 @@ use engine::Backbone;
 
 use crate::artifacts::Artifacts;
 use crate::evaluate::{EvaluationInput, JudgedHead, StructureInput, evaluate, structure};
+use crate::features::{Extraction, FeatureError, Fetched, extract_missing, fetch};
 use crate::head::HeadError;
 use crate::observer::Observer;
-use crate::package::{
-    HEAD_FILE, MANIFEST_FILE, PackageError, REPORT_FILE, VERDICT_FILE, canonical_json, package_file,
-};
+use crate::package::{HEAD_FILE, MANIFEST_FILE, PackageError, REPORT_FILE, VERDICT_FILE, canonical_json, package_file};
 use crate::pipeline::plan::Plan;
 use crate::pipeline::stages::Stages;
 use crate::pipeline::train::{Samples, Trained, train};
@@ -104,13 +103,22 @@ pub enum PipelineError {
     Input(String),
     /// Features could not be computed or stored.
     #[error(transparent)]
-    Features(#[from] FeatureError),
+    Features(FeatureError),
     /// The head could not be fitted.
     #[error("cannot fit the head: {0}")]
     Head(#[from] HeadError),
     /// The package could not be written.
     #[error("cannot write the package: {0}")]
     Package(#[from] PackageError),
+}
+
+impl From<FeatureError> for PipelineError {
+    fn from(error: FeatureError) -> Self {
+        match error {
+            FeatureError::Cancelled => Self::Cancelled,
+            error => Self::Features(error),
+        }
+    }
 }
 
 /// Runs a job. Ends before its deadline, with a judged head or with [`PipelineError::DeadlineExceeded`].
@@ -123,47 +131,81 @@ pub fn run(
     input: &JobInput,
     observer: &dyn Observer,
 ) -> Result<Outcome, PipelineError> {
-    let extract = |images: &[Digest], stop_at_ms: u64| match features::extract(
+    let source = Stored {
         artifacts,
-        &input.project,
         backbone,
-        images,
-        stop_at_ms,
+        project: &input.project,
         observer,
-    ) {
-        Err(FeatureError::Cancelled) => Err(PipelineError::Cancelled),
-        result => result.map_err(PipelineError::from),
-    };
-    let source = Source {
-        reference: backbone.reference(),
-        tensors: &|| backbone.tensors_digest(),
-        extract: &extract,
     };
     run_on(&source, input, observer)
 }
 
-/// Where features come from: a backbone, or whatever a test puts in its place.
-struct Source<'a> {
-    reference: BackboneRef,
-    /// Hashes every tensor.
-    tensors: &'a dyn Fn() -> Digest,
-    /// Features of these images, in this order, as many as there is time for.
-    extract: &'a dyn Fn(&[Digest], u64) -> Result<Extraction, PipelineError>,
+/// Where features come from. A job sees no more of images and backbones than this, and a test puts tables in its place.
+trait Source {
+    /// What is cached.
+    type Fetched;
+
+    /// The backbone.
+    fn reference(&self) -> BackboneRef;
+
+    /// The digest over the backbone's tensors.
+    fn tensors(&self) -> Digest;
+
+    /// What is cached of these images, in this order of priority.
+    fn fetch(&self, images: &[Digest]) -> Result<Self::Fetched, PipelineError>;
+
+    /// The rest, as much as there is time for.
+    fn extract(&self, fetched: Self::Fetched, stop_at_ms: u64) -> Result<Extraction, PipelineError>;
 }
 
-fn run_on(source: &Source<'_>, input: &JobInput, observer: &dyn Observer) -> Result<Outcome, PipelineError> {
+/// Images and features in the object store.
+struct Stored<'a> {
+    artifacts: &'a Artifacts,
+    backbone: &'a Backbone,
+    project: &'a ProjectId,
+    observer: &'a dyn Observer,
+}
+
+impl Source for Stored<'_> {
+    type Fetched = Fetched;
+
+    fn reference(&self) -> BackboneRef {
+        self.backbone.reference()
+    }
+
+    fn tensors(&self) -> Digest {
+        self.backbone.tensors_digest()
+    }
+
+    fn fetch(&self, images: &[Digest]) -> Result<Fetched, PipelineError> {
+        Ok(fetch(self.artifacts, self.backbone, images, self.observer)?)
+    }
+
+    fn extract(&self, fetched: Fetched, stop_at_ms: u64) -> Result<Extraction, PipelineError> {
+        let (artifacts, project, backbone) = (self.artifacts, self.project, self.backbone);
+        Ok(extract_missing(
+            artifacts,
+            project,
+            backbone,
+            fetched,
+            stop_at_ms,
+            self.observer,
+        )?)
+    }
+}
+
+fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> Result<Outcome, PipelineError> {
+    let reference = source.reference();
     let mut stages = Stages::new(observer, input.config.deadline_ms, input.rows.len());
 
-    let (plan, tensors_before) = stages.run(Stage::Fetch, |_| {
-        let plan = Plan::new(input, &source.reference)?;
-        Ok((plan, (source.tensors)()))
+    let (plan, fetched, tensors_before) = stages.run(Stage::Fetch, |_| {
+        let plan = Plan::new(input, &reference)?;
+        let fetched = source.fetch(&plan.order)?;
+        Ok((plan, fetched, source.tensors()))
     })?;
     let extraction = stages.run(Stage::Extract, |stages| {
-        let extraction = (source.extract)(&plan.order, plan.budget.extract_until_ms)?;
+        let extraction = source.extract(fetched, plan.budget.extract_until_ms)?;
         stages.n_read = extraction.features.rows.len();
-        for finding in &extraction.findings {
-            observer.finding(finding.clone());
-        }
         Ok(extraction)
     })?;
     let samples = Samples::new(input, &plan, &extraction.features);
@@ -173,8 +215,8 @@ fn run_on(source: &Source<'_>, input: &JobInput, observer: &dyn Observer) -> Res
     })?;
     let head_bytes = trained.head.to_safetensors().map_err(PackageError::from)?;
     let report = stages.run(Stage::Evaluate, |_| {
-        let tensors = (tensors_before, (source.tensors)());
-        report(source, input, &plan, &samples, &trained, &head_bytes, tensors)
+        let backbone = (&reference, tensors_before, source.tensors());
+        report(backbone, input, &plan, &samples, &trained, &head_bytes)
     })?;
     let verdict = stages.run(Stage::Gate, |_| {
         let verdict = domain::gate::decide(&report, &input.policy);
@@ -182,7 +224,7 @@ fn run_on(source: &Source<'_>, input: &JobInput, observer: &dyn Observer) -> Res
         Ok(verdict)
     })?;
     let (manifest, manifest_digest, files) = stages.run(Stage::Package, |_| {
-        package(source, input, &plan, &trained, head_bytes, &report, &verdict)
+        package(reference, input, &plan, &trained, head_bytes, &report, &verdict)
     })?;
     Ok(Outcome {
         manifest,
@@ -195,13 +237,12 @@ fn run_on(source: &Source<'_>, input: &JobInput, observer: &dyn Observer) -> Res
 }
 
 fn report(
-    source: &Source<'_>,
+    (backbone, tensors_before, tensors_after): (&BackboneRef, Digest, Digest),
     input: &JobInput,
     plan: &Plan,
     samples: &Samples<'_>,
     trained: &Trained,
     head_bytes: &[u8],
-    (tensors_before, tensors_after): (Digest, Digest),
 ) -> Result<EvaluationReport, PipelineError> {
     let baseline = input.baseline.as_ref().zip(plan.baseline_head.as_ref());
     let measured = evaluate(&EvaluationInput {
@@ -221,8 +262,8 @@ fn report(
     let structural = structure(&StructureInput {
         tensors_before,
         tensors_after,
-        backbone: source.reference.digest,
-        dim: source.reference.dim as usize,
+        backbone: backbone.digest,
+        dim: backbone.dim as usize,
         classes: &plan.classes,
         head: &trained.head,
         head_bytes: head_bytes.len(),
@@ -254,7 +295,7 @@ fn report(
 type Files = Vec<(String, Bytes)>;
 
 fn package(
-    source: &Source<'_>,
+    backbone: BackboneRef,
     input: &JobInput,
     plan: &Plan,
     trained: &Trained,
@@ -272,7 +313,7 @@ fn package(
     };
     let manifest = ModelManifest {
         format: 1,
-        backbone: source.reference.clone(),
+        backbone,
         classes: plan.classes.iter().enumerate().map(class).collect(),
         temperature: trained.report.temperature,
         training: TrainingRecord {

@@ -110,7 +110,9 @@ fn check_baseline(baseline: &Baseline, backbone: &BackboneRef) -> Result<Head, P
     }
     let named = manifest.files.iter().find(|file| file.name == HEAD_FILE);
     if named.is_none_or(|file| file.digest != Digest::of(&baseline.head)) {
-        return refuse(format!("the baseline's {HEAD_FILE} is not the file that its manifest names"));
+        return refuse(format!(
+            "the baseline's {HEAD_FILE} is not the file that its manifest names"
+        ));
     }
     let head = match Head::from_safetensors(&baseline.head) {
         Ok(head) => head,
@@ -138,7 +140,9 @@ fn classes(input: &JobInput, old: Vec<JudgedClass>) -> Result<Vec<JudgedClass>, 
             "reject class {absent} has no image in the job's datasets"
         )));
     }
-    let new = names.into_iter().filter(|name| old.iter().all(|class| class.name != **name));
+    let new = names
+        .into_iter()
+        .filter(|name| old.iter().all(|class| class.name != **name));
     let new: Vec<JudgedClass> = new
         .map(|name| JudgedClass {
             name: name.clone(),

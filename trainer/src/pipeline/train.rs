@@ -172,7 +172,11 @@ fn append(
         b_safe: fit.b_safe,
         feasible: fit.feasible,
         alignment: fit.alignment,
-        unbounded_classes: fit.unbounded.iter().map(|class| plan.classes[*class].name.clone()).collect(),
+        unbounded_classes: fit
+            .unbounded
+            .iter()
+            .map(|class| plan.classes[*class].name.clone())
+            .collect(),
     };
     let report = TrainingReport {
         trials: fit.trials,
@@ -189,7 +193,9 @@ fn budget(policy: &GatePolicy, plan: &Plan) -> Budget {
     let loss = check(CheckId::OldClassLoss);
     let old = plan.classes.iter().take(plan.n_old);
     Budget {
-        loss: old.map(|class| loss.map_or(0.0, |check| check.limit_for(&class.name))).collect(),
+        loss: old
+            .map(|class| loss.map_or(0.0, |check| check.limit_for(&class.name)))
+            .collect(),
         false_new: check(CheckId::FalseNew).map_or(0.0, |check| check.limit),
     }
 }
