@@ -1,0 +1,132 @@
+//! `rehead models …`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use domain::job::Job;
+use domain::model::Model;
+use domain::names::ClassName;
+use domain::release::Channel;
+
+use super::api::Api;
+use super::durations::moment;
+use super::error::ClientError;
+use super::output::Output;
+use super::{export, report};
+
+/// What can be done with models. A model is named by its id, by a channel that points at it, by the job that made it, or
+/// as `latest`.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// List the project's models.
+    List,
+    /// What was measured of a model and its baseline, class by class, and what the gate said.
+    Report {
+        /// The model.
+        model: String,
+    },
+    /// Write a model's files, and its baseline's, into a folder; every digest is checked.
+    Export {
+        /// The model.
+        model: String,
+        /// The folder; made where it is missing.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Also the features of every image, for checks with other tools.
+        #[arg(long)]
+        features: bool,
+    },
+}
+
+/// Runs one of them.
+pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<ExitCode, ClientError> {
+    match action {
+        Action::List => list(api, output).await?,
+        Action::Report { model } => {
+            let model = resolve(&model, api).await?;
+            report::run(&model, api, output).await?;
+        }
+        Action::Export { model, out, features } => {
+            let model = resolve(&model, api).await?;
+            export::run(&model, &out, features, api, output).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(api: &Api, output: &Output) -> Result<(), ClientError> {
+    let models: Vec<Model> = api.get(&["models"], &[]).await?;
+    if output.json {
+        output.document(&models);
+        return Ok(());
+    }
+    let channels: Vec<Channel> = api.get(&["channels"], &[]).await?;
+    let row = |model: &Model| {
+        let live: Vec<&str> = channels
+            .iter()
+            .filter(|channel| {
+                channel
+                    .current
+                    .as_ref()
+                    .is_some_and(|release| release.model == model.id)
+            })
+            .map(|channel| channel.name.as_str())
+            .collect();
+        let new: Vec<&str> = model.new_classes.iter().map(ClassName::as_str).collect();
+        vec![
+            model.id.to_string(),
+            output.verdict(model.verdict.state),
+            model.classes.len().to_string(),
+            or_dash(&new),
+            or_dash(&live),
+            moment(model.created_us),
+        ]
+    };
+    let rows: Vec<Vec<String>> = models.iter().map(row).collect();
+    output.table(&["model", "verdict", "classes", "new", "live on", "made"], &rows);
+    Ok(())
+}
+
+fn or_dash(words: &[&str]) -> String {
+    if words.is_empty() {
+        "–".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+/// The model that a person means.
+///
+/// # Errors
+/// There is none of that name.
+pub(super) async fn resolve(name: &str, api: &Api) -> Result<Model, ClientError> {
+    if name == "latest" {
+        let models: Vec<Model> = api.get(&["models"], &[]).await?;
+        let newest = models
+            .into_iter()
+            .max_by(|a, b| (a.created_us, &a.id).cmp(&(b.created_us, &b.id)));
+        return newest.ok_or_else(|| ClientError::NotFound(format!("project {} has no model yet", api.project())));
+    }
+    let channels: Vec<Channel> = api.get(&["channels"], &[]).await?;
+    if let Some(channel) = channels.into_iter().find(|channel| channel.name.as_str() == name) {
+        return match channel.current {
+            Some(release) => api.get(&["models", &release.model.0], &[]).await,
+            None => Err(ClientError::NotFound(format!("nothing was published to {name} yet"))),
+        };
+    }
+    if let Some(model) = api.find::<Model>(&["models", name]).await? {
+        return Ok(model);
+    }
+    match api.find::<Job>(&["jobs", name]).await? {
+        Some(Job { model: Some(model), .. }) => api.get(&["models", &model.0], &[]).await,
+        Some(job) => Err(ClientError::NotFound(format!(
+            "job {name} is {} and made no model",
+            job.state.as_str()
+        ))),
+        None => Err(ClientError::NotFound(format!(
+            "{name:?} is no model, channel or job of project {}; `rehead models list` shows the models",
+            api.project()
+        ))),
+    }
+}

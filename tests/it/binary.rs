@@ -1,0 +1,63 @@
+//! The real binary `rehead`, as a person or a script runs it.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use color_eyre::eyre::{Context, Result, ensure, eyre};
+use serde_json::Value;
+
+/// The binary of this very build: it lies beside the folder of the test's own executable.
+///
+/// # Errors
+/// It is not there and cannot be built.
+pub(crate) fn path() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let dir = own
+        .parent()
+        .and_then(|deps| deps.parent())
+        .ok_or_else(|| eyre!("{} lies nowhere", own.display()))?;
+    let binary = dir.join("rehead");
+    // Always asked for: cargo does nothing where it is up to date, and a stale binary would be tested otherwise.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let build = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "server", "--bin", "rehead"])
+        .output()?;
+    ensure!(
+        build.status.success(),
+        "the binary could not be built: {}",
+        String::from_utf8_lossy(&build.stderr)
+    );
+    ensure!(binary.is_file(), "{} is not there after building", binary.display());
+    Ok(binary)
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// Standard output as the one JSON document it must be.
+    pub(crate) fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.out).with_context(|| format!("not one JSON document: {self:?}"))
+    }
+}
+
+/// Runs a client command against a server.
+pub(crate) async fn run(binary: &std::path::Path, server: &str, args: &[&str]) -> Result<Said> {
+    let output: Output = tokio::process::Command::new(binary)
+        .args(args)
+        .env("REHEAD_SERVER", server)
+        .env_remove("REHEAD_PROJECT")
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    Ok(Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout)?,
+        err: String::from_utf8(output.stderr)?,
+    })
+}

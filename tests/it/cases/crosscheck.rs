@@ -1,0 +1,58 @@
+//! Every number of the report, recomputed by scikit-learn and scipy from the exported head and features.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use color_eyre::eyre::{Result, ensure};
+
+use super::Done;
+use crate::binary;
+use crate::world::World;
+
+pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
+    let full = world.full_size().await?;
+    let rehead = world.binary().await?;
+    let dir = tempfile::tempdir()?;
+    let mut exported = Vec::new();
+    for (name, result) in [("baseline", &full.baseline), ("clone", &full.clone)] {
+        let out = dir.path().join(name);
+        let (job, path) = (result.job.id.to_string(), out.display().to_string());
+        let args = ["models", "export", &job, "--out", &path, "--features"];
+        let said = binary::run(&rehead, &full.node.rest.server, &args).await?;
+        ensure!(said.code == 0, "{said:?}");
+        for file in [
+            "head.safetensors",
+            "manifest.json",
+            "report.json",
+            "verdict.json",
+            "features.safetensors",
+        ] {
+            ensure!(out.join(file).is_file(), "{file} was not exported: {said:?}");
+        }
+        ensure!(
+            out.join("baseline/head.safetensors").is_file() == (name == "clone"),
+            "{said:?}"
+        );
+        exported.push(out);
+    }
+    let Some(python) = std::env::var_os("REHEAD_CROSSCHECK_PYTHON") else {
+        return Ok(Done::Skipped(
+            "REHEAD_CROSSCHECK_PYTHON names no Python with numpy, scipy and scikit-learn".to_owned(),
+        ));
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("crosscheck/recompute.py");
+    for out in exported {
+        let said = tokio::process::Command::new(&python)
+            .arg(&script)
+            .arg(&out)
+            .output()
+            .await?;
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&said.stdout),
+            String::from_utf8_lossy(&said.stderr)
+        );
+        ensure!(said.status.success(), "{}: {text}", out.display());
+    }
+    Ok(Done::Passed)
+}

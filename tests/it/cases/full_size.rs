@@ -1,0 +1,190 @@
+//! The main job once at full size, through the command line as an operator types it, and the figures it must reach.
+
+use std::sync::Arc;
+
+use color_eyre::eyre::{Context, Result, ensure, eyre};
+use domain::api::JobResult;
+use domain::gate::verdict::VerdictState;
+use domain::job::{JobState, Stage};
+use domain::model::Model;
+use domain::release::{Channel, Release, ReleaseAction};
+use domain::report::EvaluationReport;
+
+use super::Done;
+use crate::binary;
+use crate::photos::bundled;
+use crate::world::{FullSize, World};
+
+pub(super) async fn whole(world: Arc<World>) -> Result<Done> {
+    let FullSize { node, baseline, clone } = world.full_size().await?;
+    let rest = &node.rest;
+
+    let baseline_report = report(node, baseline).await?;
+    let top1 = baseline_report.candidate.top1;
+    ensure!(top1 >= 0.92, "baseline top-1 on sealed is {top1:.3}");
+    ensure!(
+        state(baseline) == Some(VerdictState::Pass),
+        "root: {:?}",
+        baseline.verdict
+    );
+
+    let clone_report = report(node, clone).await?;
+    let new = clone_report
+        .candidate
+        .per_class
+        .iter()
+        .find(|metrics| metrics.class.as_str() == "fu-ma");
+    let recall = new.and_then(|metrics| metrics.recall).unwrap_or(0.0);
+    ensure!(recall >= 0.95, "recall of fu-ma at τ is {recall:.3}");
+    let comparison = clone_report.comparison.as_ref().ok_or_else(|| eyre!("no comparison"))?;
+    ensure!(
+        comparison.n_forbidden == 0,
+        "growth outside the new and unknown columns"
+    );
+    ensure!(state(clone) == Some(VerdictState::Pass), "pilot: {:?}", clone.verdict);
+    let millis = |stage| {
+        clone
+            .job
+            .stage_times
+            .iter()
+            .find(|time| time.stage == stage)
+            .map_or(0, |time| time.duration_ms)
+    };
+    println!(
+        "         top-1 {top1:.4}, recall of fu-ma {recall:.4}, lost {} of {}; extract {} ms, train to package {} ms",
+        comparison.negative_flips.len(),
+        comparison.n_right,
+        millis(Stage::Extract),
+        [Stage::Train, Stage::Evaluate, Stage::Gate, Stage::Package]
+            .map(millis)
+            .iter()
+            .sum::<i64>(),
+    );
+
+    let rehead = world.binary().await?;
+    let run = async |args: &[&str]| -> Result<Release> {
+        let said = binary::run(&rehead, &rest.server, args).await?;
+        ensure!(said.code == 0, "{args:?}: {said:?}");
+        serde_json::from_str(&said.out).with_context(|| format!("{said:?}"))
+    };
+    let job = clone.job.id.to_string();
+    let published = run(&[
+        "releases",
+        "publish",
+        &job,
+        "--channel",
+        "production",
+        "--note",
+        "fu-ma",
+        "--json",
+    ])
+    .await?;
+    ensure!(
+        Some(&published.model) == clone.job.model.as_ref() && published.override_reason.is_none(),
+        "{published:?}"
+    );
+    let undone = run(&[
+        "releases",
+        "undo",
+        "--channel",
+        "production",
+        "--note",
+        "back",
+        "--json",
+    ])
+    .await?;
+    ensure!(
+        undone.action == ReleaseAction::Undo && Some(&undone.model) == baseline.job.model.as_ref(),
+        "{undone:?}"
+    );
+    let channel: Channel = rest.get("/channels/production").await?;
+    ensure!(channel.current == Some(undone), "{channel:?}");
+    Ok(Done::Passed)
+}
+
+/// Tells the story at full size on an empty server.
+pub(crate) async fn tell(world: &World) -> Result<FullSize> {
+    let node = world.node(crate::world::Database::Sqlite).await?;
+    let rehead = world.binary().await?;
+    let run = async |code: i32, args: &[&str]| {
+        let said = binary::run(&rehead, &node.rest.server, args).await?;
+        ensure!(said.code == code, "{args:?}: expected {code}: {said:?}");
+        Ok(said)
+    };
+    let (old, new) = (
+        bundled("baseline.zip").display().to_string(),
+        bundled("fu-ma.zip").display().to_string(),
+    );
+    let uploaded = run(0, &["datasets", "upload", "lucky", &old, "--create", "--json"])
+        .await?
+        .json()?;
+    ensure!(uploaded["n_sent"] == 1920 && uploaded["n_known"] == 0, "{uploaded}");
+    ensure!(uploaded["left_out"].as_array().is_some_and(Vec::is_empty), "{uploaded}");
+    let again = run(0, &["datasets", "upload", "lucky", &old, "--json"]).await?.json()?;
+    ensure!(
+        again["n_sent"] == 0 && again["n_known"] == 1920,
+        "a second upload sends nothing: {again}"
+    );
+    ensure!(
+        again["version"]["digest"] == uploaded["version"]["digest"],
+        "the same photos are the same rows"
+    );
+
+    let cold = [
+        "jobs",
+        "create",
+        "--dataset",
+        "lucky",
+        "--reject",
+        "none",
+        "--start",
+        "--watch",
+        "--json",
+    ];
+    let baseline: JobResult = serde_json::from_str(&run(0, &cold).await?.out)?;
+    ensure!(baseline.job.state == JobState::Succeeded, "{:?}", baseline.job.error);
+    run(
+        0,
+        &[
+            "releases",
+            "publish",
+            "latest",
+            "--channel",
+            "production",
+            "--note",
+            "first",
+        ],
+    )
+    .await?;
+
+    run(0, &["datasets", "upload", "fu-ma", &new, "--create"]).await?;
+    let clone = [
+        "jobs",
+        "clone",
+        "--baseline",
+        "production",
+        "--dataset",
+        "fu-ma",
+        "--policy",
+        "pilot",
+        "--start",
+        "--watch",
+        "--json",
+    ];
+    let clone: JobResult = serde_json::from_str(&run(0, &clone).await?.out)?;
+    Ok(FullSize { node, baseline, clone })
+}
+
+async fn report(node: &crate::world::Node, result: &JobResult) -> Result<EvaluationReport> {
+    let id = result
+        .job
+        .model
+        .as_ref()
+        .ok_or_else(|| eyre!("no model: {:?}", result.job))?;
+    let model: Model = node.rest.get(&format!("/models/{id}")).await?;
+    node.rest.get(&format!("/models/{}/report", model.id)).await
+}
+
+fn state(result: &JobResult) -> Option<VerdictState> {
+    result.verdict.as_ref().map(|verdict| verdict.state)
+}

@@ -1,0 +1,200 @@
+//! What the cases share: servers in this process on ports of their own, the stories told once, one Postgres.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use color_eyre::eyre::{Result, eyre};
+use domain::api::JobResult;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+
+use crate::binary;
+use crate::cases::{full_size, story};
+use crate::postgres::Postgres;
+use crate::rest::Rest;
+
+/// Which engine a server keeps its rows in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// A server in this process.
+pub(crate) struct Node {
+    pub(crate) rest: Rest,
+    /// Its data folder.
+    pub(crate) data: PathBuf,
+    /// Its database's address; none for the file in the data folder.
+    pub(crate) database: Option<String>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The main job with a few photos of each class.
+pub(crate) struct Story {
+    pub(crate) node: Node,
+    pub(crate) baseline: JobResult,
+    pub(crate) clone: JobResult,
+    /// The files of both models, by `baseline/NAME` and `clone/NAME`.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+}
+
+/// The main job with all bundled photos.
+pub(crate) struct FullSize {
+    pub(crate) node: Node,
+    pub(crate) baseline: JobResult,
+    pub(crate) clone: JobResult,
+}
+
+/// Everything that outlives a case. What could not be made is not tried again: its reason is kept instead.
+pub(crate) struct World {
+    dir: TempDir,
+    n_nodes: AtomicUsize,
+    story: OnceCell<Result<Story, String>>,
+    full_size: OnceCell<Result<FullSize, String>>,
+    binary: OnceCell<Result<PathBuf, String>>,
+    postgres: OnceCell<Result<Postgres, String>>,
+}
+
+impl World {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            dir: tempfile::Builder::new().prefix("rehead-it-").tempdir()?,
+            n_nodes: AtomicUsize::new(0),
+            story: OnceCell::new(),
+            full_size: OnceCell::new(),
+            binary: OnceCell::new(),
+            postgres: OnceCell::new(),
+        })
+    }
+
+    /// The small story, told at the first call.
+    pub(crate) async fn story(&self) -> Result<&Story> {
+        let tell = async { story::tell(self.node(Database::Sqlite).await?).await };
+        kept(
+            self.story
+                .get_or_init(async || tell.await.map_err(|error| format!("{error:?}")))
+                .await,
+        )
+    }
+
+    /// The story at full size, told at the first call.
+    pub(crate) async fn full_size(&self) -> Result<&FullSize> {
+        let tell = async || full_size::tell(self).await.map_err(|error| format!("{error:?}"));
+        kept(self.full_size.get_or_init(tell).await)
+    }
+
+    /// The real binary.
+    pub(crate) async fn binary(&self) -> Result<PathBuf> {
+        let find = async || {
+            let path = tokio::task::spawn_blocking(binary::path).await;
+            path.map_err(|panic| panic.to_string())?
+                .map_err(|error| format!("{error:?}"))
+        };
+        kept(self.binary.get_or_init(find).await).cloned()
+    }
+
+    async fn postgres(&self) -> &Result<Postgres, String> {
+        let start = async || {
+            let started = tokio::task::spawn_blocking(Postgres::start).await;
+            started
+                .map_err(|panic| panic.to_string())?
+                .map_err(|error| format!("{error:#}"))
+        };
+        self.postgres.get_or_init(start).await
+    }
+
+    /// Why this machine has no Postgres; none where it has one.
+    pub(crate) async fn no_postgres(&self) -> Option<String> {
+        self.postgres().await.as_ref().err().cloned()
+    }
+
+    /// A new, empty server with its embedded worker.
+    pub(crate) async fn node(&self, database: Database) -> Result<Node> {
+        self.start(database, true).await
+    }
+
+    /// A new, empty server on which nothing runs.
+    pub(crate) async fn node_without_worker(&self, database: Database) -> Result<Node> {
+        self.start(database, false).await
+    }
+
+    /// The address of an empty database.
+    pub(crate) async fn database(&self, database: Database, name: &str) -> Result<Option<String>> {
+        match database {
+            Database::Sqlite => Ok(None),
+            Database::Postgres => kept(self.postgres().await)?.new_database(name).map(Some),
+        }
+    }
+
+    /// A new, empty folder and its name.
+    pub(crate) fn folder(&self) -> Result<(PathBuf, String)> {
+        let name = format!("node{}", self.n_nodes.fetch_add(1, Ordering::Relaxed));
+        let data = self.dir.path().join(&name);
+        std::fs::create_dir_all(&data)?;
+        Ok((data, name))
+    }
+
+    async fn start(&self, database: Database, worker: bool) -> Result<Node> {
+        let (data, name) = self.folder()?;
+        let database = self.database(database, &name).await?;
+        Node::start(data, database, worker).await
+    }
+
+    /// Stops the servers that cases shared.
+    pub(crate) async fn stop(&self) {
+        if let Some(Ok(story)) = self.story.get() {
+            story.node.stop().await;
+        }
+        if let Some(Ok(full_size)) = self.full_size.get() {
+            full_size.node.stop().await;
+        }
+    }
+}
+
+fn kept<T>(made: &Result<T, String>) -> Result<&T> {
+    made.as_ref().map_err(|reason| eyre!("{reason}"))
+}
+
+/// A lease so short that a killed worker's job is soon another's.
+const LEASE_MS: u64 = 3_000;
+
+impl Node {
+    async fn start(data: PathBuf, database: Option<String>, _worker: bool) -> Result<Self> {
+        let address = "127.0.0.1:0";
+        Ok(Self {
+            rest: Rest::new(format!("http://{address}"))?,
+            data,
+            database,
+            task: Mutex::new(None),
+        })
+    }
+
+    /// A worker in a process of its own, on this server's rows and files.
+    pub(crate) fn spawn_worker(&self, binary: &Path) -> Result<tokio::process::Child> {
+        let mut command = tokio::process::Command::new(binary);
+        command
+            .arg("worker")
+            .env("REHEAD_DATA", &self.data)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
+        if let Some(database) = &self.database {
+            command.env("REHEAD_DATABASE", database);
+        }
+        Ok(command.env("REHEAD_LEASE_MS", LEASE_MS.to_string()).spawn()?)
+    }
+
+    /// Stops it.
+    pub(crate) async fn stop(&self) {
+        let task = self.task.lock().ok().and_then(|mut task| task.take());
+        if let Some(task) = task {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
