@@ -317,7 +317,7 @@ fn files(data: &Path) -> Result<BTreeSet<PathBuf>> {
             let name = entry.file_name();
             if entry.file_type()?.is_dir() {
                 folders.push(entry.path());
-            } else if !name.to_string_lossy().contains("sqlite") {
+            } else if !name.to_string_lossy().starts_with("rehead.db") {
                 found.insert(entry.path());
             }
         }
