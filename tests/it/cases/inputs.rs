@@ -69,7 +69,7 @@ pub(super) async fn images(world: Arc<World>) -> Result<Done> {
         let put = rest
             .request(Method::PUT, &format!("/images/{no_digest}"))
             .body(photo.clone());
-        let problem = rest.refused(put, 400).await.context(no_digest.to_owned())?;
+        let problem = rest.refused(put, 422).await.context(no_digest.to_owned())?;
         ensure!(problem.detail.contains("64"), "it says what a digest is: {problem:?}");
     }
     let after = files(&node.data)?;
