@@ -1,3 +1,23 @@
-//! The server of Rehead and the command line that speaks to it.
+//! The server: HTTP and SQL around the trainer, and the command line around the HTTP.
+//!
+//! Owns: what is asked over `/api/v1`, what is remembered in the database, who works on which job. Refuses to know how a
+//! model is made.
 
+mod api;
+mod application;
 pub mod client;
+mod clock;
+mod config;
+pub mod db;
+mod error;
+mod ids;
+pub mod jobs;
+mod pages;
+mod requests;
+mod router;
+mod state;
+mod storage;
+
+pub use application::{Application, StartError, migrate, work};
+pub use clock::Clock;
+pub use config::{Config, ConfigError, StorageConfig};

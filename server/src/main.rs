@@ -1,18 +1,85 @@
-//! `rehead`: the command line.
+//! `rehead`: one binary, a server, a worker, and a client of both.
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use server::{Application, Config, StartError, StorageConfig};
+use tracing_subscriber::EnvFilter;
 
 /// Rapid-response retraining for image recognition.
 #[derive(Parser)]
 #[command(name = "rehead", version)]
 struct Cli {
     #[command(subcommand)]
-    command: server::client::Command,
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Answer on an address, with an embedded worker.
+    Serve(Box<Config>),
+    /// Run jobs of a server that shares database and store.
+    Worker(StorageConfig),
+    /// Bring the database's schema up to date.
+    Migrate(StorageConfig),
+    #[command(flatten)]
+    Client(server::client::Command),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    server::client::run(Cli::parse().command).await
+    let outcome = match Cli::parse().role {
+        Role::Client(command) => return server::client::run(command).await,
+        Role::Serve(config) => serve(*config).await,
+        Role::Worker(config) => {
+            log();
+            server::work(&config, stopped()).await
+        }
+        Role::Migrate(config) => {
+            log();
+            server::migrate(&config).await
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rehead: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), StartError> {
+    log();
+    let application = Application::build(config).await?;
+    println!("Rehead answers at http://{}", application.address());
+    application.run(stopped()).await
+}
+
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Resolves when somebody stops the process.
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => {
+                tokio::select! {
+                    _ = interrupted => {}
+                    _ = terminated.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for SIGTERM");
+                let _ = interrupted.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupted.await;
 }

@@ -15,4 +15,5 @@ pub mod names;
 pub mod release;
 pub mod report;
 pub mod request;
+pub mod split;
 pub mod stats;

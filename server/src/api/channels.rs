@@ -1,0 +1,235 @@
+//! Channels and releases: nothing reaches a channel without a verdict, and every move is in the log.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use domain::api::{NewRelease, UndoRelease};
+use domain::gate::verdict::{VerdictState, VerdictSummary};
+use domain::ids::{ProjectId, ReleaseId};
+use domain::names::ChannelName;
+use domain::release::{Channel, Release, ReleaseAction};
+use serde::Deserialize;
+
+use super::{InProject, named, project, requests};
+use crate::db;
+use crate::error::ApiError;
+use crate::ids::new_id;
+use crate::state::AppState;
+
+/// The shortest reason for an override, and the longest note, in characters.
+const REASON_CHARS: std::ops::RangeInclusive<usize> = 10..=1000;
+const MAX_NOTE_CHARS: usize = 2000;
+
+/// Channels of a project, with what they point at.
+#[utoipa::path(get, path = "/channels", tag = "releases", params(InProject),
+    responses((status = 200, body = Vec<Channel>)))]
+pub async fn list(
+    State(state): State<AppState>,
+    Query(query): Query<InProject>,
+) -> Result<Json<Vec<Channel>>, ApiError> {
+    let project = project(&state, query.project.as_deref()).await?;
+    Ok(Json(db::releases::channels(&state.db, &project.id).await?))
+}
+
+/// One channel.
+#[utoipa::path(get, path = "/channels/{name}", tag = "releases", params(("name" = String, Path), InProject),
+    responses((status = 200, body = Channel), (status = 404)))]
+pub async fn get(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    Query(query): Query<InProject>,
+) -> Result<Json<Channel>, ApiError> {
+    let project = project(&state, query.project.as_deref()).await?;
+    let channels = db::releases::channels(&state.db, &project.id).await?;
+    let found = channels.into_iter().find(|channel| channel.name.as_str() == name);
+    found.map(Json).ok_or_else(|| ApiError::not_found("channel", name))
+}
+
+/// Publish a model: moves the channel from the release that the publisher saw (`expected`) to a new one.
+#[utoipa::path(post, path = "/channels/{name}/releases", tag = "releases", params(("name" = String, Path)),
+    request_body = NewRelease, responses((status = 201, body = Release),
+        (status = 409, description = "The channel moved in the meantime"),
+        (status = 422, description = "The verdict forbids it")))]
+pub async fn publish(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    Json(new): Json<NewRelease>,
+) -> Result<(StatusCode, Json<Release>), ApiError> {
+    let channel = ChannelName::new(name)?;
+    let project = project(&state, named(new.project.as_ref())).await?;
+    requests::linkable(&state, &project.id, new.request.as_ref()).await?;
+    check_note(&new.note)?;
+    let model = db::models::get(&state.db, &new.model).await?;
+    let model = model.filter(|model| model.project == project.id);
+    let model = model.ok_or_else(|| ApiError::not_found("model", &new.model))?;
+    let override_reason = allowed(&model.verdict, new.override_reason.as_deref())?;
+    let current = current(&state, &project.id, &channel, new.expected.as_ref()).await?;
+    let release = Release {
+        id: ReleaseId(new_id(&state.clock)),
+        project: project.id,
+        channel,
+        number: 0,
+        model: model.id,
+        previous_model: current.map(|release| release.model),
+        action: ReleaseAction::Publish,
+        undoes: None,
+        verdict: model.verdict.state,
+        override_reason,
+        note: new.note,
+        request: new.request,
+        created_us: state.clock.now_us(),
+    };
+    moved(&state, &release, new.expected.as_ref()).await
+}
+
+/// Put the previous model back.
+#[utoipa::path(post, path = "/channels/{name}/undo", tag = "releases", params(("name" = String, Path)),
+    request_body = UndoRelease, responses((status = 201, body = Release),
+        (status = 409, description = "The channel moved in the meantime, or has no model before this one")))]
+pub async fn undo(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    Json(undo): Json<UndoRelease>,
+) -> Result<(StatusCode, Json<Release>), ApiError> {
+    let channel = ChannelName::new(name)?;
+    let project = project(&state, named(undo.project.as_ref())).await?;
+    check_note(&undo.note)?;
+    let current = current(&state, &project.id, &channel, Some(&undo.expected)).await?;
+    let current = current.ok_or_else(|| ApiError::conflict("the channel has no release to take back"))?;
+    let Some(previous) = current.previous_model else {
+        return Err(ApiError::conflict("this is the channel's first release: there is no model before it to go back to"));
+    };
+    let model = db::models::get(&state.db, &previous).await?;
+    let model = model.ok_or_else(|| ApiError::internal(format!("release {} names a lost model", current.id)))?;
+    let release = Release {
+        id: ReleaseId(new_id(&state.clock)),
+        project: project.id,
+        channel,
+        number: 0,
+        model: previous,
+        previous_model: Some(current.model),
+        action: ReleaseAction::Undo,
+        undoes: Some(current.id),
+        verdict: model.verdict.state,
+        override_reason: None,
+        note: undo.note,
+        request: current.request,
+        created_us: state.clock.now_us(),
+    };
+    moved(&state, &release, Some(&undo.expected)).await
+}
+
+/// `?project=&channel=`
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+pub struct ReleaseQuery {
+    /// Project by name; `main` where absent.
+    pub project: Option<String>,
+    /// One channel only.
+    pub channel: Option<String>,
+}
+
+/// The log of moves, newest first.
+#[utoipa::path(get, path = "/releases", tag = "releases", params(ReleaseQuery),
+    responses((status = 200, body = Vec<Release>)))]
+pub async fn releases(
+    State(state): State<AppState>,
+    Query(query): Query<ReleaseQuery>,
+) -> Result<Json<Vec<Release>>, ApiError> {
+    let project = project(&state, query.project.as_deref()).await?;
+    let channel = query.channel.map(ChannelName::new).transpose()?;
+    Ok(Json(db::releases::list(&state.db, &project.id, channel.as_ref()).await?))
+}
+
+/// Whether the verdict lets a model out, and for which reason it may go all the same.
+fn allowed(verdict: &VerdictSummary, reason: Option<&str>) -> Result<Option<String>, ApiError> {
+    let forbidden = |detail: String| {
+        ApiError::problem(StatusCode::UNPROCESSABLE_ENTITY, "verdict", "The verdict forbids this release", detail)
+    };
+    if verdict.state == VerdictState::Pass {
+        return Ok(None);
+    }
+    if verdict.structural_failure {
+        return Err(forbidden(format!("{} A structural failure is never overridden.", verdict.sentence)));
+    }
+    let Some(reason) = reason.map(str::trim) else {
+        return Err(forbidden(format!(
+            "the verdict is {}: {} Publish it all the same only with a reason, which goes to the log",
+            verdict.state.as_str(),
+            verdict.sentence
+        )));
+    };
+    let n_chars = reason.chars().count();
+    if REASON_CHARS.contains(&n_chars) {
+        return Ok(Some(reason.to_owned()));
+    }
+    Err(ApiError::invalid(format!(
+        "a reason for an override has {} to {} characters, got {n_chars}",
+        REASON_CHARS.start(),
+        REASON_CHARS.end()
+    )))
+}
+
+fn check_note(note: &str) -> Result<(), ApiError> {
+    let n_chars = note.chars().count();
+    if n_chars > MAX_NOTE_CHARS {
+        return Err(ApiError::invalid(format!("a note has at most {MAX_NOTE_CHARS} characters, got {n_chars}")));
+    }
+    Ok(())
+}
+
+/// What the channel points at, if that is what the caller saw.
+async fn current(
+    state: &AppState,
+    project: &ProjectId,
+    channel: &ChannelName,
+    expected: Option<&ReleaseId>,
+) -> Result<Option<Release>, ApiError> {
+    let current = db::releases::current(&state.db, project, channel).await?;
+    if current.as_ref().map(|release| &release.id) == expected {
+        Ok(current)
+    } else {
+        Err(lost(channel))
+    }
+}
+
+async fn moved(
+    state: &AppState,
+    release: &Release,
+    expected: Option<&ReleaseId>,
+) -> Result<(StatusCode, Json<Release>), ApiError> {
+    match db::releases::publish(&state.db, release, expected).await? {
+        Some(release) => {
+            tracing::info!(channel = %release.channel, model = %release.model, release = %release.id, "a channel moved");
+            state.wake.notify();
+            Ok((StatusCode::CREATED, Json(release)))
+        }
+        None => Err(lost(&release.channel)),
+    }
+}
+
+fn lost(channel: &ChannelName) -> ApiError {
+    ApiError::conflict(format!("{channel} moved since you looked; look at what it points at now and decide again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_overridden_only_with_a_reason_and_structure_never() {
+        let verdict = |state, structural_failure| VerdictSummary {
+            state,
+            sentence: "Because.".to_owned(),
+            structural_failure,
+        };
+        let reason = Some("the campaign starts at noon");
+        assert!(allowed(&verdict(VerdictState::Pass, false), None).is_ok());
+        for state in [VerdictState::Fail, VerdictState::Unproven] {
+            assert!(allowed(&verdict(state, false), None).is_err());
+            assert!(allowed(&verdict(state, false), Some("short    ")).is_err());
+            let stored = allowed(&verdict(state, false), reason).ok().flatten();
+            assert_eq!(stored.as_deref(), reason);
+        }
+        assert!(allowed(&verdict(VerdictState::Fail, true), reason).is_err());
+    }
+}

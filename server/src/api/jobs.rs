@@ -1,0 +1,308 @@
+//! Jobs: drafts, clones, starts, cancellations, results.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use domain::api::{JobPatch, JobResult, NewJob};
+use domain::dataset::DatasetVersion;
+use domain::gate::policy::GatePolicy;
+use domain::ids::{DatasetVersionId, JobId, ModelId, ProjectId};
+use domain::job::{HeadMode, Job, JobSpec, JobState, TrainConfig};
+use domain::model::Model;
+use domain::names::{ChannelName, ClassName};
+use serde::Deserialize;
+
+use super::{datasets, named, project, requests};
+use crate::db;
+use crate::error::ApiError;
+use crate::ids::new_id;
+use crate::state::AppState;
+
+/// `?project=&state=`
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+pub struct JobQuery {
+    /// Project by name; `main` where absent.
+    pub project: Option<String>,
+    /// Only jobs in this state.
+    pub state: Option<JobState>,
+}
+
+/// Jobs of a project, newest first.
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobQuery), responses((status = 200, body = Vec<Job>)))]
+pub async fn list(State(state): State<AppState>, Query(query): Query<JobQuery>) -> Result<Json<Vec<Job>>, ApiError> {
+    let project = project(&state, query.project.as_deref()).await?;
+    Ok(Json(db::jobs::list(&state.db, &project.id, query.state).await?))
+}
+
+/// Make a draft, or with `start` a queued job. With `baseline` it is a clone: everything is frozen from the baseline's
+/// job, and the named datasets come on top.
+#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = NewJob,
+    responses((status = 201, body = Job), (status = 404), (status = 422)))]
+pub async fn create(
+    State(state): State<AppState>,
+    Json(new): Json<NewJob>,
+) -> Result<(StatusCode, Json<Job>), ApiError> {
+    let project = project(&state, named(new.project.as_ref())).await?;
+    requests::linkable(&state, &project.id, new.request.as_ref()).await?;
+    let added = versions(&state, &project.id, &new.datasets).await?;
+    let spec = match &new.baseline {
+        Some(baseline) => clone_of(&state, &project.id, baseline, &new, &added).await?,
+        None => cold(&state, &new, &added)?,
+    };
+    check(&spec)?;
+    let job = Job {
+        id: JobId(new_id(&state.clock)),
+        project: project.id,
+        request: new.request,
+        spec,
+        state: JobState::Draft,
+        stage: None,
+        progress_done: 0,
+        progress_total: 0,
+        attempt: 0,
+        cancel_requested: false,
+        error: None,
+        verdict: None,
+        model: None,
+        stage_times: Vec::new(),
+        created_us: state.clock.now_us(),
+        queued_us: None,
+        started_us: None,
+        finished_us: None,
+    };
+    db::jobs::insert(&state.db, &job).await?;
+    if new.start {
+        db::jobs::start(&state.db, &job.id, state.clock.now_us()).await?;
+    }
+    state.wake.notify();
+    Ok((StatusCode::CREATED, Json(found(&state, &job.id).await?)))
+}
+
+/// The versions that a job names: a dataset's latest by name or id, or a version's id.
+async fn versions(state: &AppState, project: &ProjectId, named: &[String]) -> Result<Vec<DatasetVersion>, ApiError> {
+    let mut versions: Vec<DatasetVersion> = Vec::with_capacity(named.len());
+    for name in named {
+        let by_id = db::datasets::version(&state.db, &DatasetVersionId(name.clone())).await?;
+        let version = match by_id {
+            Some(version) => {
+                // Another project's version is as good as none.
+                datasets::find(state, project, &version.dataset.0).await?;
+                version
+            }
+            None => {
+                let dataset = datasets::find(state, project, name).await?;
+                dataset.latest.ok_or_else(|| {
+                    ApiError::invalid(format!("the dataset {} is empty; upload photos to it first", dataset.name))
+                })?
+            }
+        };
+        if versions.iter().all(|other| other.id != version.id) {
+            versions.push(version);
+        }
+    }
+    Ok(versions)
+}
+
+fn config(new: &NewJob, base: TrainConfig) -> Result<TrainConfig, ApiError> {
+    let deadline_ms = match new.deadline_s {
+        None => base.deadline_ms,
+        Some(seconds) if (1.0..=900.0).contains(&seconds) => {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 900 seconds")]
+            let deadline_ms = (seconds * 1000.0).round() as u64;
+            deadline_ms
+        }
+        Some(seconds) => {
+            return Err(ApiError::invalid(format!("a deadline lies between 1 and 900 seconds, got {seconds}")));
+        }
+    };
+    Ok(TrainConfig {
+        seed: new.seed.unwrap_or(base.seed),
+        tau: new.tau.unwrap_or(base.tau),
+        recall_target: new.recall_target.unwrap_or(base.recall_target),
+        deadline_ms,
+        ..base
+    })
+}
+
+fn policy(name: &str) -> Result<GatePolicy, ApiError> {
+    let names = || GatePolicy::shipped().map(|policy| policy.name).join(", ");
+    GatePolicy::named(name).ok_or_else(|| {
+        ApiError::invalid(format!("there is no policy {:?}; there are {}", crate::error::shortened(name), names()))
+    })
+}
+
+fn classes(versions: &[DatasetVersion]) -> BTreeSet<&ClassName> {
+    versions.iter().flat_map(|version| version.classes.iter().map(|count| &count.class)).collect()
+}
+
+fn cold(state: &AppState, new: &NewJob, versions: &[DatasetVersion]) -> Result<JobSpec, ApiError> {
+    if versions.is_empty() {
+        return Err(ApiError::invalid("name at least one dataset to train on"));
+    }
+    let classes = classes(versions);
+    if classes.len() < 2 {
+        return Err(ApiError::invalid(format!("training needs at least two classes, got {}", classes.len())));
+    }
+    if let Some(unknown) = new.reject_classes.iter().find(|class| !classes.contains(class)) {
+        return Err(ApiError::invalid(format!("the class {unknown} that is to mean \"none of these\" has no image")));
+    }
+    if classes.len() == new.reject_classes.len() {
+        return Err(ApiError::invalid("every class is a reject class, so nothing could be recognised"));
+    }
+    let base = TrainConfig {
+        mode: HeadMode::Cold,
+        reject_classes: new.reject_classes.clone(),
+        ..TrainConfig::default()
+    };
+    Ok(JobSpec {
+        baseline: None,
+        backbone: state.backbone.digest(),
+        dataset_versions: versions.iter().map(|version| version.id.clone()).collect(),
+        config: config(new, base)?,
+        policy: policy(new.policy.as_deref().unwrap_or("root"))?,
+    })
+}
+
+async fn clone_of(
+    state: &AppState,
+    project: &ProjectId,
+    baseline: &str,
+    new: &NewJob,
+    added: &[DatasetVersion],
+) -> Result<JobSpec, ApiError> {
+    if !new.reject_classes.is_empty() {
+        return Err(ApiError::invalid("a clone keeps its baseline's roles; leave reject_classes out"));
+    }
+    let model = baseline_model(state, project, baseline).await?;
+    if model.backbone.digest != state.backbone.digest() {
+        return Err(ApiError::invalid(format!(
+            "the baseline was made with the backbone {} ({}), which this server does not have",
+            model.backbone.name,
+            model.backbone.digest.short()
+        )));
+    }
+    let known: BTreeSet<&ClassName> = model.classes.iter().map(|class| &class.name).collect();
+    if classes(added).is_subset(&known) {
+        let hint = if added.is_empty() { "name a dataset with the new class" } else { "every class in it is known" };
+        return Err(ApiError::invalid(format!("the clone would add no class: {hint}")));
+    }
+    let source = found(state, &model.job).await?;
+    let mut dataset_versions = source.spec.dataset_versions;
+    for version in added {
+        if !dataset_versions.contains(&version.id) {
+            dataset_versions.push(version.id.clone());
+        }
+    }
+    let policy = match new.policy.as_deref() {
+        Some(name) => policy(name)?,
+        None if source.spec.policy.name == "root" => GatePolicy::default_policy(),
+        None => source.spec.policy,
+    };
+    let base = TrainConfig { mode: HeadMode::Append, ..source.spec.config };
+    Ok(JobSpec {
+        baseline: Some(model.id),
+        backbone: model.backbone.digest,
+        dataset_versions,
+        config: config(new, base)?,
+        policy,
+    })
+}
+
+/// A baseline is named by the channel that it is live on, or by its id.
+async fn baseline_model(state: &AppState, project: &ProjectId, baseline: &str) -> Result<Model, ApiError> {
+    let live = match ChannelName::new(baseline) {
+        Ok(channel) => db::releases::current(&state.db, project, &channel).await?,
+        Err(_) => None,
+    };
+    let id = live.map_or_else(|| ModelId(baseline.to_owned()), |release| release.model);
+    let model = db::models::get(&state.db, &id).await?.filter(|model| model.project == *project);
+    model.ok_or_else(|| ApiError::not_found("live channel or model", baseline))
+}
+
+fn check(spec: &JobSpec) -> Result<(), ApiError> {
+    spec.config.validate().map_err(ApiError::invalid)?;
+    spec.policy.validate().map_err(ApiError::invalid)
+}
+
+/// One job.
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = Job), (status = 404)))]
+pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
+    Ok(Json(found(&state, &JobId(id)).await?))
+}
+
+/// Change a draft; what is absent stays.
+#[utoipa::path(patch, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)), request_body = JobPatch,
+    responses((status = 200, body = Job), (status = 404), (status = 409, description = "No draft any more"),
+        (status = 422)))]
+pub async fn patch(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Json(patch): Json<JobPatch>,
+) -> Result<Json<Job>, ApiError> {
+    let job = found(&state, &JobId(id)).await?;
+    let mut spec = job.spec;
+    if let Some(config) = patch.config {
+        if config.mode != spec.config.mode {
+            return Err(ApiError::invalid("the mode follows from the baseline and cannot be changed"));
+        }
+        spec.config = config;
+    }
+    spec.policy = patch.policy.unwrap_or(spec.policy);
+    if let Some(ids) = patch.dataset_versions {
+        let names: Vec<String> = ids.into_iter().map(|id| id.0).collect();
+        let versions = versions(&state, &job.project, &names).await?;
+        if versions.is_empty() {
+            return Err(ApiError::invalid("a job needs at least one dataset version"));
+        }
+        spec.dataset_versions = versions.into_iter().map(|version| version.id).collect();
+    }
+    check(&spec)?;
+    if db::jobs::patch_spec(&state.db, &job.id, &spec).await? {
+        Ok(Json(found(&state, &job.id).await?))
+    } else {
+        Err(ApiError::conflict("only a draft can be changed; this job was started, so clone it instead"))
+    }
+}
+
+/// Queue a draft.
+#[utoipa::path(post, path = "/jobs/{id}/start", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = Job), (status = 404), (status = 409, description = "No draft any more")))]
+pub async fn start(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
+    let job = found(&state, &JobId(id)).await?;
+    if !db::jobs::start(&state.db, &job.id, state.clock.now_us()).await? {
+        let now = found(&state, &job.id).await?.state;
+        return Err(ApiError::conflict(format!("only a draft can be started; this job is {}", now.as_str())));
+    }
+    state.wake.notify();
+    Ok(Json(found(&state, &job.id).await?))
+}
+
+/// Stop a job; a running one stops within a moment. Stopping an ended job changes nothing.
+#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = Job), (status = 404)))]
+pub async fn cancel(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
+    let id = JobId(id);
+    found(&state, &id).await?;
+    db::jobs::request_cancel(&state.db, &id, state.clock.now_us()).await?;
+    state.wake.notify();
+    Ok(Json(found(&state, &id).await?))
+}
+
+/// A job with its verdict and the evidence.
+#[utoipa::path(get, path = "/jobs/{id}/result", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = JobResult), (status = 404)))]
+pub async fn result(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<JobResult>, ApiError> {
+    let job = found(&state, &JobId(id)).await?;
+    let verdict = match &job.model {
+        Some(model) => db::models::verdict(&state.db, model).await?,
+        None => None,
+    };
+    Ok(Json(JobResult { job, verdict }))
+}
+
+pub(super) async fn found(state: &AppState, id: &JobId) -> Result<Job, ApiError> {
+    db::jobs::get(&state.db, id).await?.ok_or_else(|| ApiError::not_found("job", id))
+}

@@ -1,0 +1,78 @@
+//! Projects.
+
+use domain::api::Project;
+use domain::ids::ProjectId;
+use domain::names::ProjectName;
+
+use super::{Db, DbError, parse};
+
+/// Channels that every project has from the start.
+const FIRST_CHANNELS: [&str; 2] = ["production", "staging"];
+
+/// Makes a project with its first channels; false where the name is taken.
+///
+/// # Errors
+/// The database says no.
+pub async fn insert(db: &Db, project: &Project) -> Result<bool, DbError> {
+    let made = in_transaction!(db, connection => {
+        let made = sqlx::query("INSERT INTO projects (id, name, created_us) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+            .bind(&project.id.0)
+            .bind(project.name.as_str())
+            .bind(project.created_us)
+            .execute(&mut *connection)
+            .await?
+            .rows_affected()
+            == 1;
+        if made {
+            for channel in FIRST_CHANNELS {
+                sqlx::query("INSERT INTO channels (project, name) VALUES ($1, $2)")
+                    .bind(&project.id.0)
+                    .bind(channel)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+        }
+        made
+    });
+    Ok(made)
+}
+
+type Row = (String, String, i64);
+
+fn project((id, name, created_us): Row) -> Result<Project, DbError> {
+    Ok(Project {
+        id: ProjectId(id),
+        name: parse("projects.name", &name)?,
+        created_us,
+    })
+}
+
+/// A project by its name.
+///
+/// # Errors
+/// The database says no.
+pub async fn by_name(db: &Db, name: &ProjectName) -> Result<Option<Project>, DbError> {
+    const SQL: &str = "SELECT id, name, created_us FROM projects WHERE name = $1";
+    let row: Option<Row> = on!(db, pool => sqlx::query_as(SQL).bind(name.as_str()).fetch_optional(pool).await)?;
+    row.map(project).transpose()
+}
+
+/// A project by its id.
+///
+/// # Errors
+/// The database says no.
+pub async fn get(db: &Db, id: &ProjectId) -> Result<Option<Project>, DbError> {
+    const SQL: &str = "SELECT id, name, created_us FROM projects WHERE id = $1";
+    let row: Option<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&id.0).fetch_optional(pool).await)?;
+    row.map(project).transpose()
+}
+
+/// All projects, oldest first.
+///
+/// # Errors
+/// The database says no.
+pub async fn list(db: &Db) -> Result<Vec<Project>, DbError> {
+    const SQL: &str = "SELECT id, name, created_us FROM projects ORDER BY created_us, id";
+    let rows: Vec<Row> = on!(db, pool => sqlx::query_as(SQL).fetch_all(pool).await)?;
+    rows.into_iter().map(project).collect()
+}

@@ -1,0 +1,157 @@
+//! Channels, and the append-only log of their moves.
+
+use domain::ids::{ModelId, ProjectId, ReleaseId, RequestId};
+use domain::names::ChannelName;
+use domain::release::{Channel, Release, ReleaseAction};
+
+use super::{Db, DbError, parse};
+
+/// Moves a channel from the release that the caller saw to this one, and logs it; the release's `number` is given here.
+/// None, with nothing written, where the channel points somewhere else by now.
+///
+/// # Errors
+/// The database says no.
+pub async fn publish(db: &Db, release: &Release, expected: Option<&ReleaseId>) -> Result<Option<Release>, DbError> {
+    const CHANNEL: &str = "INSERT INTO channels (project, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    const SWAP: &str = "UPDATE channels SET release = $3, n_releases = n_releases + 1 \
+        WHERE project = $1 AND name = $2 AND COALESCE(release, '') = $4 RETURNING n_releases";
+    const LOG: &str = "INSERT INTO releases (id, project, channel, number, model, previous_model, action, undoes, \
+        verdict, override_reason, note, request, created_us) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    let number: i64 = in_transaction!(db, connection => {
+        sqlx::query(CHANNEL)
+            .bind(&release.project.0)
+            .bind(release.channel.as_str())
+            .execute(&mut *connection)
+            .await?;
+        let number: Option<i64> = sqlx::query_scalar(SWAP)
+            .bind(&release.project.0)
+            .bind(release.channel.as_str())
+            .bind(&release.id.0)
+            .bind(expected.map_or("", |id| id.0.as_str()))
+            .fetch_optional(&mut *connection)
+            .await?;
+        let Some(number) = number else {
+            return Ok(None);
+        };
+        sqlx::query(LOG)
+            .bind(&release.id.0)
+            .bind(&release.project.0)
+            .bind(release.channel.as_str())
+            .bind(number)
+            .bind(&release.model.0)
+            .bind(release.previous_model.as_ref().map(|id| &id.0))
+            .bind(release.action.as_str())
+            .bind(release.undoes.as_ref().map(|id| &id.0))
+            .bind(release.verdict.as_str())
+            .bind(release.override_reason.as_deref())
+            .bind(&release.note)
+            .bind(release.request.as_ref().map(|id| &id.0))
+            .bind(release.created_us)
+            .execute(&mut *connection)
+            .await?;
+        number
+    });
+    Ok(Some(Release {
+        number,
+        ..release.clone()
+    }))
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    project: String,
+    channel: String,
+    number: i64,
+    model: String,
+    previous_model: Option<String>,
+    action: String,
+    undoes: Option<String>,
+    verdict: String,
+    override_reason: Option<String>,
+    note: String,
+    request: Option<String>,
+    created_us: i64,
+}
+
+fn release(row: Row) -> Result<Release, DbError> {
+    Ok(Release {
+        id: ReleaseId(row.id),
+        project: ProjectId(row.project),
+        channel: parse("releases.channel", &row.channel)?,
+        number: row.number,
+        model: ModelId(row.model),
+        previous_model: row.previous_model.map(ModelId),
+        action: match row.action.as_str() {
+            "publish" => ReleaseAction::Publish,
+            "undo" => ReleaseAction::Undo,
+            other => {
+                return Err(DbError::Corrupt {
+                    what: "releases.action",
+                    why: other.to_owned(),
+                });
+            }
+        },
+        undoes: row.undoes.map(ReleaseId),
+        verdict: parse("releases.verdict", &row.verdict)?,
+        override_reason: row.override_reason,
+        note: row.note,
+        request: row.request.map(RequestId),
+        created_us: row.created_us,
+    })
+}
+
+/// A release by its id.
+///
+/// # Errors
+/// The database says no.
+pub async fn get(db: &Db, id: &ReleaseId) -> Result<Option<Release>, DbError> {
+    const SQL: &str = "SELECT * FROM releases WHERE id = $1";
+    let row: Option<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&id.0).fetch_optional(pool).await)?;
+    row.map(release).transpose()
+}
+
+/// What a channel points at now.
+///
+/// # Errors
+/// The database says no.
+pub async fn current(db: &Db, project: &ProjectId, channel: &ChannelName) -> Result<Option<Release>, DbError> {
+    const SQL: &str = "SELECT r.* FROM channels c JOIN releases r ON r.id = c.release \
+        WHERE c.project = $1 AND c.name = $2";
+    let row: Option<Row> =
+        on!(db, pool => sqlx::query_as(SQL).bind(&project.0).bind(channel.as_str()).fetch_optional(pool).await)?;
+    row.map(release).transpose()
+}
+
+/// The log of a project, or of one of its channels, newest first, 500 at most.
+///
+/// # Errors
+/// The database says no.
+pub async fn list(db: &Db, project: &ProjectId, channel: Option<&ChannelName>) -> Result<Vec<Release>, DbError> {
+    const SQL: &str = "SELECT * FROM releases WHERE project = $1 AND ($2 = '' OR channel = $2) \
+        ORDER BY created_us DESC, number DESC LIMIT 500";
+    let channel = channel.map_or("", ChannelName::as_str);
+    let rows: Vec<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&project.0).bind(channel).fetch_all(pool).await)?;
+    rows.into_iter().map(release).collect()
+}
+
+/// The channels of a project, by name.
+///
+/// # Errors
+/// The database says no.
+pub async fn channels(db: &Db, project: &ProjectId) -> Result<Vec<Channel>, DbError> {
+    const SQL: &str = "SELECT name FROM channels WHERE project = $1 ORDER BY name";
+    let names: Vec<String> = on!(db, pool => sqlx::query_scalar(SQL).bind(&project.0).fetch_all(pool).await)?;
+    let mut channels = Vec::with_capacity(names.len());
+    for name in names {
+        let name: ChannelName = parse("channels.name", &name)?;
+        let current = current(db, project, &name).await?;
+        channels.push(Channel {
+            project: project.clone(),
+            name,
+            current,
+        });
+    }
+    Ok(channels)
+}

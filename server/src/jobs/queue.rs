@@ -1,0 +1,206 @@
+//! The worker's port over SQL. Called from blocking threads only.
+
+use domain::dataset::merge_versions;
+use domain::event::EventKind;
+use domain::ids::{Digest, JobId, ModelId, WorkerId};
+use domain::job::JobSpec;
+use domain::model::Model;
+use tokio::runtime::Handle;
+use trainer::artifacts::{ArtifactKey, Artifacts};
+use trainer::package::{HEAD_FILE, MANIFEST_FILE, package_file};
+use trainer::pipeline::{Baseline, JobInput, Outcome};
+use trainer::worker::{ClaimedJob, Finished, JobQueue, Lease, QueueError};
+
+use super::Wake;
+use crate::clock::Clock;
+use crate::db::queue::{Claim, Ending};
+use crate::db::{Db, DbError, datasets, events, jobs, models, queue};
+use crate::ids::new_id;
+
+/// The queue in the database, with the files of baselines from the object store.
+#[derive(Clone)]
+pub struct DbQueue {
+    /// Where the jobs are.
+    pub db: Db,
+    /// Where the files are.
+    pub artifacts: Artifacts,
+    /// The runtime that waits for the database.
+    pub runtime: Handle,
+    /// The clock.
+    pub clock: Clock,
+    /// Whom to tell.
+    pub wake: Wake,
+    /// How long a claim holds without a heartbeat.
+    pub lease_us: i64,
+}
+
+/// Why a claimed job cannot even begin.
+#[derive(Debug, thiserror::Error)]
+enum InputError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error("{0}")]
+    Gone(String),
+}
+
+fn failed(action: impl Into<String>) -> impl FnOnce(DbError) -> QueueError {
+    let action = action.into();
+    move |error| QueueError { action, source: Box::new(error) }
+}
+
+impl DbQueue {
+    /// Gathers what a claimed job needs.
+    fn input(&self, claim: &Claim) -> Result<JobInput, InputError> {
+        let spec = &claim.spec;
+        let (versions, digests) = self.runtime.block_on(self.versions(spec))?;
+        let baseline = spec.baseline.as_ref().map(|id| self.baseline(id)).transpose()?;
+        let (rows, relabelled) = merge_versions(&versions);
+        Ok(JobInput {
+            project: claim.project.clone(),
+            job: claim.job.clone(),
+            rows,
+            relabelled,
+            datasets: digests,
+            baseline,
+            config: spec.config.clone(),
+            policy: spec.policy.clone(),
+        })
+    }
+
+    async fn versions(
+        &self,
+        spec: &JobSpec,
+    ) -> Result<(Vec<Vec<domain::dataset::DatasetRow>>, Vec<Digest>), InputError> {
+        let mut versions = Vec::with_capacity(spec.dataset_versions.len());
+        let mut digests = Vec::with_capacity(spec.dataset_versions.len());
+        for id in &spec.dataset_versions {
+            let version = datasets::version(&self.db, id).await?;
+            let version = version.ok_or_else(|| InputError::Gone(format!("dataset version {id} does not exist")))?;
+            digests.push(version.digest);
+            versions.push(datasets::rows(&self.db, id).await?);
+        }
+        Ok((versions, digests))
+    }
+
+    fn baseline(&self, id: &ModelId) -> Result<Baseline, InputError> {
+        let found = self.runtime.block_on(async {
+            Ok::<_, DbError>((models::get(&self.db, id).await?, models::attempt(&self.db, id).await?))
+        })?;
+        let (Some(model), Some(attempt)) = found else {
+            return Err(InputError::Gone(format!("the baseline {id} does not exist")));
+        };
+        let read = |name: &str, expected: &Digest| {
+            let key = ArtifactKey::job_file(&model.project, &model.job, attempt, name);
+            let bytes = self
+                .artifacts
+                .get(&key)
+                .map_err(|error| InputError::Gone(format!("{name} of the baseline {id} cannot be read: {error}")))?
+                .ok_or_else(|| InputError::Gone(format!("{name} of the baseline {id} is gone from the store")))?;
+            if Digest::of(&bytes) == *expected {
+                Ok(bytes)
+            } else {
+                Err(InputError::Gone(format!("{name} of the baseline {id} is damaged in the store; restore it")))
+            }
+        };
+        let manifest_bytes = read(MANIFEST_FILE, &model.digest)?;
+        let manifest: domain::model::ModelManifest = serde_json::from_slice(&manifest_bytes)
+            .map_err(|error| InputError::Gone(format!("{MANIFEST_FILE} of the baseline {id}: {error}")))?;
+        let named = manifest.files.iter().find(|file| file.name == HEAD_FILE);
+        let named = named.ok_or_else(|| InputError::Gone(format!("the baseline {id} has no {HEAD_FILE}")))?;
+        let head = read(HEAD_FILE, &named.digest)?;
+        Ok(Baseline { manifest, manifest_digest: model.digest, head })
+    }
+
+    fn model(&self, job: &domain::job::Job, outcome: &Outcome) -> Model {
+        let mut files = outcome.manifest.files.clone();
+        let manifest = outcome.files.iter().find(|(name, _)| name == MANIFEST_FILE);
+        files.extend(manifest.map(|(name, bytes)| package_file(name, bytes)));
+        let new_classes = outcome.report.classes.iter().filter(|class| class.is_new);
+        Model {
+            id: ModelId(new_id(&self.clock)),
+            project: job.project.clone(),
+            job: job.id.clone(),
+            digest: outcome.manifest_digest,
+            baseline: job.spec.baseline.clone(),
+            backbone: outcome.manifest.backbone.clone(),
+            classes: outcome.manifest.classes.clone(),
+            new_classes: new_classes.map(|class| class.name.clone()).collect(),
+            verdict: outcome.verdict.summary(),
+            files,
+            created_us: self.clock.now_us(),
+        }
+    }
+}
+
+impl JobQueue for DbQueue {
+    fn claim(&self, worker: &WorkerId) -> Result<Option<ClaimedJob>, QueueError> {
+        let now_us = self.clock.now_us();
+        let claim = self
+            .runtime
+            .block_on(async {
+                let n_swept = queue::sweep(&self.db, now_us).await?;
+                if n_swept > 0 {
+                    self.wake.notify();
+                }
+                queue::claim(&self.db, worker, now_us, self.lease_us).await
+            })
+            .map_err(failed("claiming a job"))?;
+        let Some(claim) = claim else {
+            return Ok(None);
+        };
+        self.wake.notify();
+        match self.input(&claim) {
+            Ok(input) => Ok(Some(ClaimedJob { input, attempt: claim.attempt })),
+            // The database did not answer: the lease runs out and the job is claimed again.
+            Err(InputError::Db(error)) => Err(failed(format!("reading the input of job {}", claim.job))(error)),
+            Err(InputError::Gone(error)) => {
+                self.finish(worker, &claim.job, claim.attempt, &Finished::Failed { error })?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn heartbeat(&self, worker: &WorkerId, job: &JobId, attempt: i64) -> Result<Lease, QueueError> {
+        let until_us = self.clock.now_us() + self.lease_us;
+        let held = self
+            .runtime
+            .block_on(queue::heartbeat(&self.db, worker, job, attempt, until_us))
+            .map_err(failed(format!("extending the lease of job {job}")))?;
+        Ok(held.map_or(Lease::Lost, |cancel_requested| Lease::Held { cancel_requested }))
+    }
+
+    fn event(&self, worker: &WorkerId, job: &JobId, attempt: i64, kind: EventKind) -> Result<(), QueueError> {
+        let now_us = self.clock.now_us();
+        self.runtime
+            .block_on(events::append_fenced(&self.db, worker, job, attempt, now_us, &kind))
+            .map_err(failed(format!("writing an event of job {job}")))?;
+        self.wake.notify();
+        Ok(())
+    }
+
+    fn finish(&self, worker: &WorkerId, job: &JobId, attempt: i64, finished: &Finished) -> Result<bool, QueueError> {
+        let now_us = self.clock.now_us();
+        let written = self.runtime.block_on(async {
+            match finished {
+                Finished::Succeeded { outcome } => {
+                    let Some(row) = jobs::get(&self.db, job).await? else {
+                        return Ok(false);
+                    };
+                    let model = self.model(&row, outcome);
+                    let ending = Ending::Succeeded { model: &model, verdict: &outcome.verdict };
+                    queue::finish(&self.db, worker, job, attempt, now_us, &ending).await
+                }
+                Finished::Failed { error } => {
+                    queue::finish(&self.db, worker, job, attempt, now_us, &Ending::Failed { error }).await
+                }
+                Finished::Cancelled => {
+                    queue::finish(&self.db, worker, job, attempt, now_us, &Ending::Cancelled).await
+                }
+                Finished::Released => queue::finish(&self.db, worker, job, attempt, now_us, &Ending::Released).await,
+            }
+        });
+        let written = written.map_err(failed(format!("ending job {job}")))?;
+        self.wake.notify();
+        Ok(written)
+    }
+}

@@ -1,0 +1,10 @@
+//! The pages and their files.
+
+use axum::Router;
+
+use crate::state::AppState;
+
+/// Pages, scripts and styles.
+pub fn routes(_state: &AppState) -> Router {
+    Router::new()
+}

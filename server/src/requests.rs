@@ -1,0 +1,164 @@
+//! What happens to every request before and after its handler: an id, the checks against forged requests, the log line,
+//! and the body of whatever went wrong.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use domain::api::Problem;
+use tracing::Instrument as _;
+
+use crate::error::{ApiError, ProblemParts};
+use crate::ids::new_id;
+use crate::state::AppState;
+
+/// The response's header with the id.
+pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer of the API and the pages.
+pub async fn wrap(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let id = new_id(&state.clock);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let is_api = path.starts_with("/api/");
+    let span = tracing::info_span!("request", id, %method, path);
+    let start_us = state.clock.now_us();
+    let answer = async {
+        match refuse_forged(request.method(), request.headers(), state.config.insecure) {
+            Ok(()) => next.run(request).await,
+            Err(error) => axum::response::IntoResponse::into_response(error),
+        }
+    };
+    let response = answer.instrument(span.clone()).await;
+    let took = Duration::from_micros(u64::try_from(state.clock.now_us() - start_us).unwrap_or_default());
+    span.in_scope(|| tracing::info!(status = response.status().as_u16(), ?took, "answered"));
+    let mut response = with_problem(response, &id, is_api).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID.clone(), id);
+    }
+    response
+}
+
+/// Without accounts, two things would let any web page publish a model: a form or fetch from another site, and a name
+/// of the attacker's that resolves to this machine. Both show in the headers that a browser sets itself.
+fn refuse_forged(method: &Method, headers: &HeaderMap, insecure: bool) -> Result<(), ApiError> {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let refused = |detail: String| {
+        Err(ApiError::problem(StatusCode::FORBIDDEN, "forged-request", "Refused as a forged request", detail))
+    };
+    let host = text(&HOST);
+    if !insecure && let Some(host) = host && !is_loopback(host) {
+        let host = crate::error::shortened(host);
+        return refused(format!("this server answers to loopback names only, not to {host:?}"));
+    }
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    let site = text(&HeaderName::from_static("sec-fetch-site"));
+    if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return refused("the request comes from a page of another site".to_owned());
+    }
+    if let Some(origin) = text(&ORIGIN) {
+        let from = origin.split_once("://").map_or("", |(_, rest)| rest);
+        if host != Some(from) {
+            return refused("the request comes from a page of another origin".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Gives every error of the API its body, also those that axum made on its own (no route, wrong method, bad JSON).
+async fn with_problem(response: Response, id: &str, is_api: bool) -> Response {
+    const MOST_BYTES: usize = 4096;
+    let status = response.status();
+    let parts = response.extensions().get::<ProblemParts>().cloned();
+    if !(status.is_client_error() || status.is_server_error()) || (parts.is_none() && !is_api) {
+        return response;
+    }
+    let parts = match parts {
+        Some(parts) => parts,
+        None => {
+            let (_, body) = response.into_parts();
+            let said = to_bytes(body, MOST_BYTES).await.unwrap_or_default();
+            generic(status, &String::from_utf8_lossy(&said))
+        }
+    };
+    let problem = Problem {
+        kind: format!("/problems/{}", parts.kind),
+        title: parts.title.to_owned(),
+        status: status.as_u16(),
+        detail: parts.detail,
+        request_id: id.to_owned(),
+    };
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+fn generic(status: StatusCode, said: &str) -> ProblemParts {
+    let (kind, title, detail) = match status {
+        StatusCode::NOT_FOUND => ("not-found", "Not found", "there is nothing at this address".to_owned()),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ("method-not-allowed", "Method not allowed", "this address does not understand this method".to_owned())
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ("too-large", "Too large", "the body is larger than this address takes".to_owned())
+        }
+        status if status.is_server_error() => (
+            "internal",
+            "Something failed inside",
+            "the server failed; its log says why under this request id".to_owned(),
+        ),
+        _ => {
+            let said: String = said.chars().take(500).collect();
+            ("bad-request", "The request cannot be read", said)
+        }
+    };
+    ProblemParts { status, kind, title, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn requests_of_other_sites_are_refused() {
+        let local = ("host", "127.0.0.1:3000");
+        let cases: [(Method, Vec<(&str, &str)>, bool); 9] = [
+            (Method::POST, vec![local], true),
+            (Method::POST, vec![local, ("origin", "http://127.0.0.1:3000")], true),
+            (Method::POST, vec![local, ("origin", "http://evil.example")], false),
+            (Method::POST, vec![local, ("origin", "null")], false),
+            (Method::POST, vec![local, ("sec-fetch-site", "cross-site")], false),
+            (Method::PUT, vec![local, ("sec-fetch-site", "same-site")], false),
+            (Method::GET, vec![local, ("sec-fetch-site", "cross-site")], true),
+            (Method::GET, vec![("host", "evil.example")], false),
+            (Method::GET, vec![("host", "[::1]:3000")], true),
+        ];
+        for (method, pairs, allowed) in cases {
+            let got = refuse_forged(&method, &headers(&pairs), false).is_ok();
+            assert_eq!(got, allowed, "{method} {pairs:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Every route on one screen.
+
+use axum::extract::DefaultBodyLimit;
+use axum::response::Json;
+use axum::routing::get;
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::{
+    channels, dataset_versions, datasets, events, images, jobs, models, overview, projects, requests as responses,
+};
+use crate::requests;
+use crate::state::AppState;
+
+/// Largest JSON body: a version of 200,000 rows.
+const MAX_JSON_BYTES: usize = 64 * 1024 * 1024;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Rehead",
+    description = "Add a class to a live image recogniser within the hour, and prove that nothing old was harmed."
+))]
+struct Description;
+
+fn v1() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(overview::get))
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::get))
+        .routes(routes!(responses::list, responses::create))
+        .routes(routes!(responses::get))
+        .routes(routes!(responses::close))
+        .routes(routes!(datasets::list, datasets::create))
+        .routes(routes!(datasets::get))
+        .routes(routes!(datasets::versions, dataset_versions::create))
+        .routes(routes!(datasets::version))
+        .routes(routes!(datasets::rows))
+        .routes(routes!(images::missing))
+        .routes(routes!(images::put, images::get))
+        .routes(routes!(jobs::list, jobs::create))
+        .routes(routes!(jobs::get, jobs::patch))
+        .routes(routes!(jobs::start))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::result))
+        .routes(routes!(events::follow))
+        .routes(routes!(models::list))
+        .routes(routes!(models::get))
+        .routes(routes!(models::report))
+        .routes(routes!(models::verdict))
+        .routes(routes!(models::file))
+        .routes(routes!(models::features))
+        .routes(routes!(models::backbones))
+        .routes(routes!(models::policies))
+        .routes(routes!(channels::list))
+        .routes(routes!(channels::get))
+        .routes(routes!(channels::publish))
+        .routes(routes!(channels::undo))
+        .routes(routes!(channels::releases))
+}
+
+/// The API alone: what pages on the server call in process.
+pub fn api(state: &AppState) -> Router {
+    let (routes, description) = OpenApiRouter::new().nest("/api/v1", v1()).split_for_parts();
+    // The largest body is an image's; JSON bodies have a limit of the same size.
+    const { assert!(images::MAX_IMAGE_BYTES <= MAX_JSON_BYTES) };
+    routes
+        .route("/api/v1/openapi.json", get(|| async { Json(description) }))
+        .route("/healthz", get(|| async { Json(serde_json::json!({ "status": "ok" })) }))
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .with_state(state.clone())
+}
+
+/// Everything that a browser or a script may ask.
+pub fn all(state: &AppState, pages: Router) -> Router {
+    // A stream of events must reach the page as it is written.
+    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
+    api(state)
+        .merge(pages)
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(state.clone(), requests::wrap))
+        .layer(CompressionLayer::new().compress_when(compressible))
+}

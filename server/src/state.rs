@@ -1,0 +1,46 @@
+//! What every handler may use.
+
+use std::sync::Arc;
+
+use engine::Backbone;
+use trainer::artifacts::Artifacts;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::error::ApiError;
+use crate::jobs::Wake;
+
+/// Cheap to clone: everything in it is shared.
+#[derive(Clone)]
+pub struct AppState {
+    /// The rows.
+    pub db: Db,
+    /// The files; from blocking threads only, see [`AppState::blocking`].
+    pub artifacts: Artifacts,
+    /// The bundled backbone.
+    pub backbone: Arc<Backbone>,
+    /// The clock.
+    pub clock: Clock,
+    /// Tells followers of jobs that something happened.
+    pub wake: Wake,
+    /// What the server was told at its start.
+    pub config: Arc<Config>,
+}
+
+impl AppState {
+    /// Runs blocking work away from the async threads.
+    ///
+    /// # Errors
+    /// What the work returns; a panic in it becomes an internal error.
+    pub async fn blocking<T, E>(&self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(error) => Err(ApiError::internal(error)),
+        }
+    }
+}
