@@ -10,11 +10,9 @@ use color_eyre::eyre::{Result, eyre};
 use domain::api::JobResult;
 use domain::ids::JobId;
 use domain::job::Job;
-use server::Application;
-use server::clock::Clock;
-use server::config::{Config, StorageConfig};
 use server::db::Db;
 use server::jobs::{DbQueue, Wake};
+use server::{Application, Clock, Config, StorageConfig};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
@@ -181,13 +179,13 @@ impl Node {
         config.workers = n_workers;
         let storage = config.storage.clone();
         let application = Application::build(config).await?;
-        let rest = Rest::new(format!("http://{}", application.addr()))?;
+        let rest = Rest::new(format!("http://{}", application.address()))?;
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let until = async {
                 let _ = stopped.await;
             };
-            if let Err(error) = application.run_until(until).await {
+            if let Err(error) = application.run(until).await {
                 println!("a server ended: {error}");
             }
         });
