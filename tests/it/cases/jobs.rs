@@ -29,7 +29,7 @@ pub(super) async fn replay(world: Arc<World>) -> Result<Done> {
     let nonsense = rest
         .request(Method::GET, &format!("/jobs/{job}/events"))
         .header("last-event-id", "x");
-    rest.refused(nonsense, 400).await?;
+    rest.refused(nonsense, 422).await?;
     Ok(Done::Passed)
 }
 
