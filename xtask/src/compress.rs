@@ -20,17 +20,17 @@ pub(crate) struct Sizes {
     pub(crate) brotli_bytes: usize,
 }
 
-/// Writes `FILE.br` and `FILE.gz` beside every file below a folder.
+/// Writes `FILE.br` and `FILE.gz` beside every file below a folder whose name is wanted.
 ///
 /// # Errors
 /// A file could not be read or written.
-pub(crate) fn folder(dir: &Path) -> Result<Vec<Sizes>> {
+pub(crate) fn folder(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Sizes>> {
     let mut sizes = Vec::new();
     for entry in WalkDir::new(dir).sort_by_file_name() {
         let entry = entry.wrap_err_with(|| format!("could not list {}", dir.display()))?;
         let path = entry.path();
-        if entry.file_type().is_file() && !is_twin(path) {
-            let name = path.strip_prefix(dir).unwrap_or(path).display().to_string();
+        let name = path.strip_prefix(dir).unwrap_or(path).display().to_string();
+        if entry.file_type().is_file() && !is_twin(path) && wanted(&name) {
             sizes.push(file(path, name)?);
         }
     }
