@@ -53,7 +53,7 @@ fn main() -> Result<ExitCode> {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Dev(options) => dev::run(&options),
-        Command::Bench => bench::run(),
-        Command::Dist => dist::run(),
+        Command::Bench => bench::run_benches(),
+        Command::Dist => dist::run_dist(),
     }
 }
