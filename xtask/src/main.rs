@@ -51,7 +51,7 @@ fn main() -> Result<ExitCode> {
     color_eyre::install()?;
     match Cli::parse().command {
         Command::Demo(options) => demo::run(&options),
-        Command::Test(options) => test::run(&options),
+        Command::Test(options) => test::run_all(&options),
         Command::Dev(options) => dev::run(&options),
         Command::Bench => bench::run_benches(),
         Command::Dist => dist::run_dist(),
