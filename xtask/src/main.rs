@@ -15,6 +15,8 @@ mod invariants;
 mod machine;
 mod node;
 mod process;
+mod rehead;
+mod server;
 mod tally;
 mod test;
 mod wasm;

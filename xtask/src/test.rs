@@ -1,6 +1,6 @@
 //! `cargo xtask test`
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 
 use color_eyre::eyre::{Result, WrapErr, bail};
@@ -92,21 +92,19 @@ fn tests(all: &mut Run) -> Result<()> {
         }
         Err(error) => all.skip(&format!("Postgres ({error:#})")),
     }
-    let counted = counted(&mut command)?;
-    all.count(counted.0);
-    if !counted.1 {
-        if counted.0.failed == 0 {
-            bail!("the tests could not be run to their end");
-        }
-        bail!("{} tests failed", counted.0.failed);
+    let (tally, succeeded) = counted(&mut command, &mut std::io::stdout())?;
+    all.count(tally);
+    match (succeeded, tally.failed) {
+        (true, _) => Ok(()),
+        (false, 0) => bail!("the tests could not be run to their end"),
+        (false, n) => bail!("{n} tests failed"),
     }
-    Ok(())
 }
 
 /// Runs a command, passes its output on line by line and counts what it says; whether it succeeded.
-fn counted(command: &mut Command) -> Result<(Tally, bool)> {
+fn counted(command: &mut Command, out: &mut dyn Write) -> Result<(Tally, bool)> {
     let text = told(command);
-    println!("$ {text}");
+    writeln!(out, "$ {text}")?;
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
@@ -117,7 +115,7 @@ fn counted(command: &mut Command) -> Result<(Tally, bool)> {
         let mut bytes = Vec::new();
         while lines.read_until(b'\n', &mut bytes)? > 0 {
             let line = String::from_utf8_lossy(&bytes);
-            print!("{line}");
+            out.write_all(&bytes)?;
             tally += Tally::of(&line);
             bytes.clear();
         }
@@ -190,7 +188,9 @@ mod tests {
     #[test]
     fn output_is_counted_and_failure_is_seen() {
         let script = "echo 'test result: ok. 4 passed; 0 failed; 0 ignored;'; echo 'skipped: x (y)'; exit 3";
-        let (tally, ok) = counted(program("sh").args(["-c", script])).unwrap();
+        let mut out = Vec::new();
+        let (tally, ok) = counted(program("sh").args(["-c", script]), &mut out).unwrap();
+        assert!(out.ends_with(b"skipped: x (y)\n"), "everything is passed on");
         assert_eq!(tally.line(), "4 passed, 0 failed, 1 skipped");
         assert!(!ok);
     }
