@@ -52,7 +52,7 @@ enum Command {
 fn main() -> Result<ExitCode> {
     color_eyre::install()?;
     match Cli::parse().command {
-        Command::Demo(options) => demo::run(&options),
+        Command::Demo(options) => demo::run_demo(&options),
         Command::Test(options) => test::run_all(&options),
         Command::Dev(options) => dev::run(&options),
         Command::Bench => bench::run_benches(),
