@@ -54,7 +54,7 @@ fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Demo(options) => demo::run_demo(&options),
         Command::Test(options) => test::run_all(&options),
-        Command::Dev(options) => dev::run(&options),
+        Command::Dev(options) => dev::run_dev(&options),
         Command::Bench => bench::run_benches(),
         Command::Dist => dist::run_dist(),
     }
