@@ -8,7 +8,10 @@ pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts now.
-    #[expect(clippy::disallowed_methods, reason = "a task tells people how long it took; nothing is derived from it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a task tells people how long it took; nothing is derived from it"
+    )]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

@@ -124,7 +124,16 @@ fn story(rehead: &Rehead, steps: &mut Steps) -> Result<Value> {
     })?;
     let mut result = Value::Null;
     steps.run("Clone, retrain, evaluate", || {
-        let clone = ["jobs", "clone", "--baseline", &from, "--dataset", NEW, "--policy", "pilot"];
+        let clone = [
+            "jobs",
+            "clone",
+            "--baseline",
+            &from,
+            "--dataset",
+            NEW,
+            "--policy",
+            "pilot",
+        ];
         let follow = ["--request", &request, "--start", "--watch"];
         result = rehead.watch(&[clone.as_slice(), &follow].concat())?;
         facts::describe_job(&result)

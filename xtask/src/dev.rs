@@ -15,7 +15,15 @@ use crate::{front, machine};
 const POLL: Duration = Duration::from_millis(500);
 
 /// What the server or the pages are built from.
-const SOURCES: [&str; 7] = ["Cargo.lock", "Cargo.toml", "app", "migrations", "server", "style", "trainer"];
+const SOURCES: [&str; 7] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "app",
+    "migrations",
+    "server",
+    "style",
+    "trainer",
+];
 
 /// Options of the task.
 #[derive(Debug, clap::Args)]
@@ -74,7 +82,9 @@ fn build() -> Result<()> {
 /// Names, sizes and times of all sources.
 fn snapshot() -> Vec<(PathBuf, u64, Option<SystemTime>)> {
     let root = root();
-    let entries = SOURCES.iter().flat_map(|source| WalkDir::new(root.join(source)).sort_by_file_name());
+    let entries = SOURCES
+        .iter()
+        .flat_map(|source| WalkDir::new(root.join(source)).sort_by_file_name());
     entries
         .flatten()
         .filter(|entry| entry.file_type().is_file())

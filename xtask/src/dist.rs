@@ -16,7 +16,14 @@ use crate::{front, machine};
 pub(crate) fn run_dist() -> Result<ExitCode> {
     machine::c_compiler()?;
     front::build()?;
-    run(&mut cargo(&["build", "--package", "server", "--bin", "rehead", "--release"]))?;
+    run(&mut cargo(&[
+        "build",
+        "--package",
+        "server",
+        "--bin",
+        "rehead",
+        "--release",
+    ]))?;
 
     let version = answer("rustc", &["-vV"]).ok_or_else(|| eyre!("rustc does not tell its version"))?;
     let host = host(&version).ok_or_else(|| eyre!("rustc does not tell its host:\n{version}"))?;
@@ -35,7 +42,14 @@ pub(crate) fn run_dist() -> Result<ExitCode> {
 
     let archive = dist.join(format!("{name}.tar.gz"));
     let mut tar = program("tar");
-    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--exclude=.*.digest", "-czf"]);
+    tar.args([
+        "--sort=name",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "--exclude=.*.digest",
+        "-czf",
+    ]);
     run(tar.arg(&archive).arg("-C").arg(&dist).arg(&name))?;
     let size_bytes = fs::metadata(&archive)?.len();
     println!("{} ({:.1} MB)", archive.display(), size_bytes as f64 / 1e6);

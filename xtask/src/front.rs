@@ -77,7 +77,16 @@ fn build_pages(dir: &Path, front: &mut Front) -> Result<()> {
     forget_build("pages");
     machine::wasm_target()?;
     let features = ["--no-default-features", "--features", "hydrate"];
-    let mut compile = cargo(&["build", "--package", "app", "--lib", "--profile", "wasm", "--target", WASM_TARGET]);
+    let mut compile = cargo(&[
+        "build",
+        "--package",
+        "app",
+        "--lib",
+        "--profile",
+        "wasm",
+        "--target",
+        WASM_TARGET,
+    ]);
     run(compile.args(features))?;
 
     clear(dir)?;
@@ -158,7 +167,9 @@ fn digest(root: &Path, inputs: &[&str]) -> Result<String> {
             let path = entry.path();
             let bytes = fs::read(path).wrap_err_with(|| format!("could not read {}", path.display()))?;
             let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
-            hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+            hasher
+                .update(&(name.len() as u64).to_le_bytes())
+                .update(name.as_bytes());
             hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         }
     }
@@ -214,7 +225,14 @@ mod tests {
     fn clearing_keeps_the_style() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("snippets/old")).unwrap();
-        for name in ["app.js", "app_bg.wasm", "app_bg.wasm.br", "app.css", "app.css.gz", "snippets/old/inline0.js"] {
+        for name in [
+            "app.js",
+            "app_bg.wasm",
+            "app_bg.wasm.br",
+            "app.css",
+            "app.css.gz",
+            "snippets/old/inline0.js",
+        ] {
             fs::write(dir.path().join(name), "").unwrap();
         }
         clear(dir.path()).unwrap();

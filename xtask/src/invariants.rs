@@ -22,7 +22,11 @@ fn sources() -> Vec<(String, String)> {
             }
         }
     }
-    assert!(sources.len() > 20, "the workspace's sources are not at {}", root.display());
+    assert!(
+        sources.len() > 20,
+        "the workspace's sources are not at {}",
+        root.display()
+    );
     sources
 }
 
@@ -71,18 +75,38 @@ fn crates_know_only_what_is_theirs() {
     let web = ["axum", "reqwest", "sqlx", "tower-http", "leptos_axum"];
     let tensors = ["candle-core", "candle-nn"];
     let apart = [
-        ("app", [web.as_slice(), &tensors, &["trainer", "server", "tokio"]].concat()),
+        (
+            "app",
+            [web.as_slice(), &tensors, &["trainer", "server", "tokio"]].concat(),
+        ),
         ("server", tensors.to_vec()),
         ("tests", tensors.to_vec()),
         ("trainer", [web.as_slice(), &["leptos", "app", "server"]].concat()),
-        ("trainer/domain", [web.as_slice(), &tensors, &["engine", "trainer", "tokio", "object_store"]].concat()),
-        ("trainer/engine", [web.as_slice(), &tensors, &["trainer", "tokio", "object_store", "image"]].concat()),
-        ("xtask", [web.as_slice(), &tensors, &["server", "trainer", "app"]].concat()),
+        (
+            "trainer/domain",
+            [
+                web.as_slice(),
+                &tensors,
+                &["engine", "trainer", "tokio", "object_store"],
+            ]
+            .concat(),
+        ),
+        (
+            "trainer/engine",
+            [web.as_slice(), &tensors, &["trainer", "tokio", "object_store", "image"]].concat(),
+        ),
+        (
+            "xtask",
+            [web.as_slice(), &tensors, &["server", "trainer", "app"]].concat(),
+        ),
     ];
     for (folder, forbidden) in apart {
         let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
         for name in dependencies(&manifest) {
-            assert!(!forbidden.contains(&name.as_str()), "{folder} must not depend on {name}");
+            assert!(
+                !forbidden.contains(&name.as_str()),
+                "{folder} must not depend on {name}"
+            );
         }
     }
 }
@@ -242,6 +266,10 @@ fn dependencies_are_read_from_a_manifest() {
 
 #[test]
 fn imports_of_object_paths_are_seen() {
-    assert!(imports_object_path("use object_store::{\n    ObjectStore,\n    path::Path,\n};"));
-    assert!(!imports_object_path("use object_store::{ObjectStore, ObjectStoreExt};\nuse std::path::Path;"));
+    assert!(imports_object_path(
+        "use object_store::{\n    ObjectStore,\n    path::Path,\n};"
+    ));
+    assert!(!imports_object_path(
+        "use object_store::{ObjectStore, ObjectStoreExt};\nuse std::path::Path;"
+    ));
 }

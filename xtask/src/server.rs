@@ -141,7 +141,8 @@ fn healthy(address: SocketAddr) -> bool {
         let wait = Duration::from_secs(2);
         let mut stream = TcpStream::connect_timeout(&address, wait)?;
         stream.set_read_timeout(Some(wait))?;
-        stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        stream
+            .write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -167,7 +168,11 @@ mod tests {
     fn only_200_is_healthy() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let answers = ["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "HTTP/1.1 503 no\r\n\r\n", ""];
+        let answers = [
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 503 no\r\n\r\n",
+            "",
+        ];
         let serve = std::thread::spawn(move || {
             for answer in answers {
                 let (mut stream, _) = listener.accept().unwrap();
@@ -187,7 +192,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let text = ensure_free(address).unwrap_err().to_string();
-        assert!(text.contains(&address.port().to_string()) && text.contains("--port"), "{text}");
+        assert!(
+            text.contains(&address.port().to_string()) && text.contains("--port"),
+            "{text}"
+        );
         drop(listener);
         assert!(ensure_free(address).is_ok());
     }

@@ -57,7 +57,10 @@ impl Tally {
 
     /// The line that ends everything.
     pub(crate) fn line(self) -> String {
-        format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+        format!(
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
     }
 }
 

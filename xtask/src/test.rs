@@ -6,10 +6,10 @@ use std::process::{Command, ExitCode, Stdio};
 use color_eyre::eyre::{Result, WrapErr, bail};
 
 use crate::clock::Stopwatch;
+use crate::front;
 use crate::machine::{self, WASM_TARGET};
 use crate::process::{cargo, run, told};
 use crate::tally::Tally;
-use crate::front;
 
 /// Options of the task.
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,14 @@ pub(crate) fn run_all(options: &Options) -> Result<ExitCode> {
     all.stage("format", |_| run(&mut cargo(&["fmt", "--all", "--check"])));
     all.stage("clippy, host", |_| {
         machine::c_compiler()?;
-        run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+        run(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]))
     });
     all.stage("clippy, wasm32", |_| clippy_wasm());
     let built = all.stage("build", build);
@@ -60,7 +67,14 @@ pub(crate) fn run_all(options: &Options) -> Result<ExitCode> {
 fn clippy_wasm() -> Result<()> {
     machine::wasm_target()?;
     let packages: [&[&str]; 3] = [
-        &["--package", "app", "--lib", "--no-default-features", "--features", "hydrate"],
+        &[
+            "--package",
+            "app",
+            "--lib",
+            "--no-default-features",
+            "--features",
+            "hydrate",
+        ],
         &["--package", "engine", "--lib"],
         &["--package", "domain", "--lib"],
     ];

@@ -132,7 +132,11 @@ mod tests {
         let lines: Vec<&str> = table.lines().map(str::trim).collect();
         assert_eq!(
             lines,
-            ["extract       12.034 s", "gate           0.007 s", "together      12.041 s"]
+            [
+                "extract       12.034 s",
+                "gate           0.007 s",
+                "together      12.041 s"
+            ]
         );
     }
 
