@@ -89,14 +89,14 @@ fn build_pages(dir: &Path, front: &mut Front) -> Result<()> {
     ]);
     run(compile.args(features))?;
 
-    clear(dir)?;
+    clear(dir, is_page)?;
     let compiled = target().join(WASM_TARGET).join("wasm/app.wasm");
     wasm::bindings(&compiled, dir, NAME)?;
     let shrunk = node::wasm_opt().and_then(|tool| wasm::shrink(&tool, &dir.join(format!("{NAME}_bg.wasm"))));
     if let Err(error) = &shrunk {
         front.skipped.push(format!("wasm-opt ({error})"));
     }
-    let sizes = compress::folder(dir, |name| !is_style(name))?;
+    let sizes = compress::folder(dir, is_page)?;
     record_build("pages", if shrunk.is_ok() { &small } else { &plain })?;
     tell("pages", &sizes, watch);
     Ok(())
@@ -117,26 +117,46 @@ fn build_style(dir: &Path) -> Result<()> {
         text += &fs::read_to_string(&path).wrap_err_with(|| format!("could not read {}", path.display()))?;
         text.push('\n');
     }
+    clear(dir, |name| !is_page(name))?;
     fs::write(&css, text).wrap_err_with(|| format!("could not write {}", css.display()))?;
-    let sizes = compress::folder(dir, is_style)?;
+    copy_assets(&root().join("style"), dir)?;
+    let sizes = compress::folder(dir, |name| !is_page(name))?;
     record_build("style", &digest)?;
     tell("style", &sizes, watch);
     Ok(())
 }
 
-fn is_style(name: &str) -> bool {
-    name.starts_with("app.css")
+/// Icons and whatever else the style refers to: everything beside the layers, at the top of `style/`.
+fn copy_assets(style: &Path, dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(style).wrap_err_with(|| format!("could not list {}", style.display()))? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().filter(|_| path.is_file()) else {
+            continue;
+        };
+        if path.extension().is_none_or(|ext| ext != "css") {
+            fs::copy(&path, dir.join(name)).wrap_err_with(|| format!("could not copy {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
-/// Takes away what an earlier build of the pages left: a snippet that is gone must not be served.
-fn clear(dir: &Path) -> Result<()> {
+/// Whether a file or folder of the site comes from the build of the pages; the others come from the style.
+fn is_page(name: &str) -> bool {
+    ["app.js", "app_bg.wasm", "snippets"]
+        .iter()
+        .any(|page| name.starts_with(page))
+}
+
+/// Takes away what an earlier build left: a snippet that is gone must not be served.
+fn clear(dir: &Path, ours: impl Fn(&str) -> bool) -> Result<()> {
     for entry in fs::read_dir(dir).wrap_err_with(|| format!("could not list {}", dir.display()))? {
         let entry = entry?;
         let path = entry.path();
+        if !ours(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
         let removed = if entry.file_type()?.is_dir() {
             fs::remove_dir_all(&path)
-        } else if is_style(&entry.file_name().to_string_lossy()) {
-            Ok(())
         } else {
             fs::remove_file(&path)
         };
@@ -222,25 +242,31 @@ mod tests {
     }
 
     #[test]
-    fn clearing_keeps_the_style() {
+    fn pages_and_style_clear_only_their_own() {
         let dir = tempfile::tempdir().unwrap();
+        let left = || {
+            let mut left: Vec<_> = fs::read_dir(dir.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            left.sort();
+            left
+        };
         fs::create_dir_all(dir.path().join("snippets/old")).unwrap();
         for name in [
             "app.js",
-            "app_bg.wasm",
             "app_bg.wasm.br",
             "app.css",
             "app.css.gz",
+            "favicon.svg",
             "snippets/old/inline0.js",
         ] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        clear(dir.path()).unwrap();
-        let mut left: Vec<_> = fs::read_dir(dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        left.sort();
-        assert_eq!(left, ["app.css", "app.css.gz"]);
+        clear(dir.path(), is_page).unwrap();
+        assert_eq!(left(), ["app.css", "app.css.gz", "favicon.svg"]);
+        fs::write(dir.path().join("app.js"), "").unwrap();
+        clear(dir.path(), |name| !is_page(name)).unwrap();
+        assert_eq!(left(), ["app.js"]);
     }
 }
