@@ -52,6 +52,12 @@ impl Server {
             .stdout(file.try_clone()?)
             .stderr(file)
             .stdin(Stdio::null());
+        // A database or store that the shell names is not this server's business.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("REHEAD_") {
+                command.env_remove(name);
+            }
+        }
         let process = command
             .spawn()
             .wrap_err_with(|| format!("could not start {}", binary().display()))?;
