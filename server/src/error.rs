@@ -11,7 +11,7 @@ use crate::db::DbError;
 
 /// What a handler says when it cannot do what it was asked.
 #[derive(Debug)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// The caller can do something about it.
     Problem(ProblemParts),
     /// Only the log is told.
@@ -20,7 +20,7 @@ pub enum ApiError {
 
 /// A problem before it knows its request's id; the outermost layer writes the body.
 #[derive(Clone, Debug)]
-pub struct ProblemParts {
+pub(crate) struct ProblemParts {
     /// HTTP status.
     pub status: StatusCode,
     /// The stable word behind `/problems/`.
@@ -34,13 +34,13 @@ pub struct ProblemParts {
 impl ApiError {
     /// A problem of the caller's.
     #[must_use]
-    pub fn problem(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn problem(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::Problem(ProblemParts { status, kind, title, detail: detail.into() })
     }
 
     /// 404: there is no such thing.
     #[must_use]
-    pub fn not_found(what: &str, which: impl std::fmt::Display) -> Self {
+    pub(crate) fn not_found(what: &str, which: impl std::fmt::Display) -> Self {
         Self::problem(
             StatusCode::NOT_FOUND,
             "not-found",
@@ -51,26 +51,26 @@ impl ApiError {
 
     /// 422: understood, but it makes no sense.
     #[must_use]
-    pub fn invalid(detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Cannot be done as asked", detail)
     }
 
     /// 409: somebody else was faster, or it is too late.
     #[must_use]
-    pub fn conflict(detail: impl Into<String>) -> Self {
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::problem(StatusCode::CONFLICT, "conflict", "Changed in the meantime", detail)
     }
 
     /// 500: only the log is told what.
     #[must_use]
-    pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(error.into())
     }
 }
 
 /// An answer never repeats more than a line of what the caller sent.
 #[must_use]
-pub fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

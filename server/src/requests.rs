@@ -17,10 +17,10 @@ use crate::ids::new_id;
 use crate::state::AppState;
 
 /// The response's header with the id.
-pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer of the API and the pages.
-pub async fn wrap(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn wrap(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let id = new_id(&state.clock);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let is_api = path.starts_with("/api/");

@@ -64,7 +64,7 @@ fn v1() -> OpenApiRouter<AppState> {
 }
 
 /// The API alone: what pages on the server call in process.
-pub fn api(state: &AppState) -> Router {
+pub(crate) fn api(state: &AppState) -> Router {
     let (routes, description) = OpenApiRouter::new().nest("/api/v1", v1()).split_for_parts();
     // The largest body is an image's; JSON bodies have a limit of the same size.
     const { assert!(images::MAX_IMAGE_BYTES <= MAX_JSON_BYTES) };
@@ -76,7 +76,7 @@ pub fn api(state: &AppState) -> Router {
 }
 
 /// Everything that a browser or a script may ask.
-pub fn all(state: &AppState, pages: Router) -> Router {
+pub(crate) fn all(state: &AppState, pages: Router) -> Router {
     // A stream of events must reach the page as it is written.
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
     api(state)

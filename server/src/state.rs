@@ -13,7 +13,7 @@ use crate::jobs::Wake;
 
 /// Cheap to clone: everything in it is shared.
 #[derive(Clone)]
-pub struct AppState {
+pub(crate) struct AppState {
     /// The rows.
     pub db: Db,
     /// The files; from blocking threads only, see [`AppState::blocking`].
@@ -33,7 +33,7 @@ impl AppState {
     ///
     /// # Errors
     /// What the work returns; a panic in it becomes an internal error.
-    pub async fn blocking<T, E>(&self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+    pub(crate) async fn blocking<T, E>(&self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
     where
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,

@@ -23,7 +23,7 @@ const MAX_NOTE_CHARS: usize = 2000;
 /// Channels of a project, with what they point at.
 #[utoipa::path(get, path = "/channels", tag = "releases", params(InProject),
     responses((status = 200, body = Vec<Channel>)))]
-pub async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<Channel>>, ApiError> {
@@ -34,7 +34,7 @@ pub async fn list(
 /// One channel.
 #[utoipa::path(get, path = "/channels/{name}", tag = "releases", params(("name" = String, Path), InProject),
     responses((status = 200, body = Channel), (status = 404)))]
-pub async fn get(
+pub(crate) async fn get(
     State(state): State<AppState>,
     Path(name): Path<String>,
     Query(query): Query<InProject>,
@@ -50,7 +50,7 @@ pub async fn get(
     request_body = NewRelease, responses((status = 201, body = Release),
         (status = 409, description = "The channel moved in the meantime"),
         (status = 422, description = "The verdict forbids it")))]
-pub async fn publish(
+pub(crate) async fn publish(
     State(state): State<AppState>,
     Path(name): Path<String>,
     Json(new): Json<NewRelease>,
@@ -86,7 +86,7 @@ pub async fn publish(
 #[utoipa::path(post, path = "/channels/{name}/undo", tag = "releases", params(("name" = String, Path)),
     request_body = UndoRelease, responses((status = 201, body = Release),
         (status = 409, description = "The channel moved in the meantime, or has no model before this one")))]
-pub async fn undo(
+pub(crate) async fn undo(
     State(state): State<AppState>,
     Path(name): Path<String>,
     Json(undo): Json<UndoRelease>,
@@ -121,7 +121,7 @@ pub async fn undo(
 
 /// `?project=&channel=`
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
-pub struct ReleaseQuery {
+pub(crate) struct ReleaseQuery {
     /// Project by name; `main` where absent.
     pub project: Option<String>,
     /// One channel only.
@@ -131,7 +131,7 @@ pub struct ReleaseQuery {
 /// The log of moves, newest first.
 #[utoipa::path(get, path = "/releases", tag = "releases", params(ReleaseQuery),
     responses((status = 200, body = Vec<Release>)))]
-pub async fn releases(
+pub(crate) async fn releases(
     State(state): State<AppState>,
     Query(query): Query<ReleaseQuery>,
 ) -> Result<Json<Vec<Release>>, ApiError> {

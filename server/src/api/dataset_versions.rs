@@ -34,7 +34,7 @@ const TRIES: usize = 8;
     params(("dataset" = String, Path), InProject), request_body = NewDatasetVersion,
     responses((status = 201, body = DatasetVersion), (status = 200, body = DatasetVersion, description = "Nothing new"),
         (status = 422)))]
-pub async fn create(
+pub(crate) async fn create(
     State(state): State<AppState>,
     Path(dataset): Path<String>,
     Query(query): Query<InProject>,

@@ -17,7 +17,7 @@ use crate::state::AppState;
 /// Datasets of a project, by name.
 #[utoipa::path(get, path = "/datasets", tag = "datasets", params(InProject),
     responses((status = 200, body = Vec<Dataset>)))]
-pub async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<Dataset>>, ApiError> {
@@ -28,7 +28,7 @@ pub async fn list(
 /// Make an empty dataset.
 #[utoipa::path(post, path = "/datasets", tag = "datasets", request_body = NewDataset,
     responses((status = 201, body = Dataset), (status = 409, description = "The name is taken")))]
-pub async fn create(
+pub(crate) async fn create(
     State(state): State<AppState>,
     Json(new): Json<NewDataset>,
 ) -> Result<(StatusCode, Json<Dataset>), ApiError> {
@@ -54,7 +54,7 @@ pub async fn create(
 /// One dataset, by name or id.
 #[utoipa::path(get, path = "/datasets/{dataset}", tag = "datasets", params(("dataset" = String, Path), InProject),
     responses((status = 200, body = Dataset), (status = 404)))]
-pub async fn get(
+pub(crate) async fn get(
     State(state): State<AppState>,
     Path(dataset): Path<String>,
     Query(query): Query<InProject>,
@@ -66,7 +66,7 @@ pub async fn get(
 /// Versions of a dataset, oldest first.
 #[utoipa::path(get, path = "/datasets/{dataset}/versions", tag = "datasets",
     params(("dataset" = String, Path), InProject), responses((status = 200, body = Vec<DatasetVersion>)))]
-pub async fn versions(
+pub(crate) async fn versions(
     State(state): State<AppState>,
     Path(dataset): Path<String>,
     Query(query): Query<InProject>,
@@ -79,7 +79,7 @@ pub async fn versions(
 /// One version.
 #[utoipa::path(get, path = "/dataset-versions/{id}", tag = "datasets", params(("id" = String, Path)),
     responses((status = 200, body = DatasetVersion), (status = 404)))]
-pub async fn version(
+pub(crate) async fn version(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<DatasetVersion>, ApiError> {
@@ -89,7 +89,7 @@ pub async fn version(
 /// The rows of a version, by image.
 #[utoipa::path(get, path = "/dataset-versions/{id}/rows", tag = "datasets", params(("id" = String, Path)),
     responses((status = 200, body = Vec<DatasetRow>), (status = 404)))]
-pub async fn rows(
+pub(crate) async fn rows(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<DatasetRow>>, ApiError> {

@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// `?after=N`, for those who cannot set a header.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
-pub struct After {
+pub(crate) struct After {
     /// The last event seen.
     pub after: Option<i64>,
 }
@@ -42,7 +42,7 @@ struct Follower {
 #[utoipa::path(get, path = "/jobs/{id}/events", tag = "jobs", params(("id" = String, Path), After,
     ("Last-Event-ID" = Option<i64>, Header)),
     responses((status = 200, content_type = "text/event-stream", body = JobEvent), (status = 404)))]
-pub async fn follow(
+pub(crate) async fn follow(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<After>,

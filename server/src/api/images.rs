@@ -16,14 +16,14 @@ use crate::error::ApiError;
 use crate::state::AppState;
 
 /// Most bytes of one image file.
-pub const MAX_IMAGE_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_IMAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Most digests in one question.
 const MAX_DIGESTS: usize = 10_000;
 
 /// Which of these images must still be sent?
 #[utoipa::path(post, path = "/images/missing", tag = "images", request_body = MissingImages,
     responses((status = 200, body = MissingImages)))]
-pub async fn missing(
+pub(crate) async fn missing(
     State(state): State<AppState>,
     Json(asked): Json<MissingImages>,
 ) -> Result<Json<MissingImages>, ApiError> {
@@ -43,7 +43,7 @@ pub async fn missing(
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 201, body = StoredImage), (status = 200, body = StoredImage, description = "Known already"),
         (status = 413), (status = 422, description = "Another digest, or not a picture")))]
-pub async fn put(
+pub(crate) async fn put(
     State(state): State<AppState>,
     Path(digest): Path<String>,
     Query(query): Query<InProject>,
@@ -87,7 +87,7 @@ pub async fn put(
 /// An image's bytes, as they were sent.
 #[utoipa::path(get, path = "/images/{digest}", tag = "images", params(("digest" = String, Path), InProject),
     responses((status = 200, content_type = "image/*"), (status = 404)))]
-pub async fn get(
+pub(crate) async fn get(
     State(state): State<AppState>,
     Path(digest): Path<String>,
     Query(query): Query<InProject>,

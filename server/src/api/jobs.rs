@@ -22,7 +22,7 @@ use crate::state::AppState;
 
 /// `?project=&state=`
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
-pub struct JobQuery {
+pub(crate) struct JobQuery {
     /// Project by name; `main` where absent.
     pub project: Option<String>,
     /// Only jobs in this state.
@@ -31,7 +31,7 @@ pub struct JobQuery {
 
 /// Jobs of a project, newest first.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobQuery), responses((status = 200, body = Vec<Job>)))]
-pub async fn list(State(state): State<AppState>, Query(query): Query<JobQuery>) -> Result<Json<Vec<Job>>, ApiError> {
+pub(crate) async fn list(State(state): State<AppState>, Query(query): Query<JobQuery>) -> Result<Json<Vec<Job>>, ApiError> {
     let project = project(&state, query.project.as_deref()).await?;
     Ok(Json(db::jobs::list(&state.db, &project.id, query.state).await?))
 }
@@ -40,7 +40,7 @@ pub async fn list(State(state): State<AppState>, Query(query): Query<JobQuery>) 
 /// job, and the named datasets come on top.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = NewJob,
     responses((status = 201, body = Job), (status = 404), (status = 422)))]
-pub async fn create(
+pub(crate) async fn create(
     State(state): State<AppState>,
     Json(new): Json<NewJob>,
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
@@ -229,7 +229,7 @@ fn check(spec: &JobSpec) -> Result<(), ApiError> {
 /// One job.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = Job), (status = 404)))]
-pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
+pub(crate) async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
     Ok(Json(found(&state, &JobId(id)).await?))
 }
 
@@ -237,7 +237,7 @@ pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Resul
 #[utoipa::path(patch, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)), request_body = JobPatch,
     responses((status = 200, body = Job), (status = 404), (status = 409, description = "No draft any more"),
         (status = 422)))]
-pub async fn patch(
+pub(crate) async fn patch(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Json(patch): Json<JobPatch>,
@@ -270,7 +270,7 @@ pub async fn patch(
 /// Queue a draft.
 #[utoipa::path(post, path = "/jobs/{id}/start", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = Job), (status = 404), (status = 409, description = "No draft any more")))]
-pub async fn start(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
+pub(crate) async fn start(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
     let job = found(&state, &JobId(id)).await?;
     if !db::jobs::start(&state.db, &job.id, state.clock.now_us()).await? {
         let now = found(&state, &job.id).await?.state;
@@ -283,7 +283,7 @@ pub async fn start(State(state): State<AppState>, Path(id): Path<String>) -> Res
 /// Stop a job; a running one stops within a moment. Stopping an ended job changes nothing.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = Job), (status = 404)))]
-pub async fn cancel(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
+pub(crate) async fn cancel(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
     let id = JobId(id);
     found(&state, &id).await?;
     db::jobs::request_cancel(&state.db, &id, state.clock.now_us()).await?;
@@ -294,7 +294,7 @@ pub async fn cancel(State(state): State<AppState>, Path(id): Path<String>) -> Re
 /// A job with its verdict and the evidence.
 #[utoipa::path(get, path = "/jobs/{id}/result", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = JobResult), (status = 404)))]
-pub async fn result(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<JobResult>, ApiError> {
+pub(crate) async fn result(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<JobResult>, ApiError> {
     let job = found(&state, &JobId(id)).await?;
     let verdict = match &job.model {
         Some(model) => db::models::verdict(&state.db, model).await?,

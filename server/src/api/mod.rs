@@ -1,16 +1,16 @@
 //! Handlers of `/api/v1`, one file a resource. Each checks what it is told, asks `db` and the object store, and answers
 //! with a type of `domain`.
 
-pub mod channels;
-pub mod dataset_versions;
-pub mod datasets;
-pub mod events;
-pub mod images;
-pub mod jobs;
-pub mod models;
-pub mod overview;
-pub mod projects;
-pub mod requests;
+pub(crate) mod channels;
+pub(crate) mod dataset_versions;
+pub(crate) mod datasets;
+pub(crate) mod events;
+pub(crate) mod images;
+pub(crate) mod jobs;
+pub(crate) mod models;
+pub(crate) mod overview;
+pub(crate) mod projects;
+pub(crate) mod requests;
 
 use domain::api::{DEFAULT_PROJECT, Project};
 use domain::ids::ProjectId;
@@ -24,7 +24,7 @@ use crate::state::AppState;
 
 /// `?project=NAME`; `main` where absent.
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
-pub struct InProject {
+pub(crate) struct InProject {
     /// Project by name; `main` where absent.
     pub project: Option<String>,
 }

@@ -30,7 +30,7 @@ use crate::state::AppState;
 /// Models of a project, newest first.
 #[utoipa::path(get, path = "/models", tag = "models", params(InProject),
     responses((status = 200, body = Vec<Model>)))]
-pub async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<Model>>, ApiError> {
@@ -41,14 +41,14 @@ pub async fn list(
 /// One model.
 #[utoipa::path(get, path = "/models/{id}", tag = "models", params(("id" = String, Path)),
     responses((status = 200, body = Model), (status = 404)))]
-pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
+pub(crate) async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
     Ok(Json(found(&state, &ModelId(id)).await?))
 }
 
 /// What was measured of it: the very bytes of its report.json.
 #[utoipa::path(get, path = "/models/{id}/report", tag = "models", params(("id" = String, Path)),
     responses((status = 200, body = EvaluationReport), (status = 404)))]
-pub async fn report(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn report(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let model = found(&state, &ModelId(id)).await?;
     let bytes = read(&state, &model, REPORT_FILE).await?;
     Ok(([(CONTENT_TYPE, "application/json")], bytes).into_response())
@@ -57,7 +57,7 @@ pub async fn report(State(state): State<AppState>, Path(id): Path<String>) -> Re
 /// What the gate said of it, with the evidence.
 #[utoipa::path(get, path = "/models/{id}/verdict", tag = "models", params(("id" = String, Path)),
     responses((status = 200, body = Verdict), (status = 404)))]
-pub async fn verdict(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Verdict>, ApiError> {
+pub(crate) async fn verdict(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Verdict>, ApiError> {
     let model = found(&state, &ModelId(id)).await?;
     let verdict = db::models::verdict(&state.db, &model.id).await?;
     verdict.map(Json).ok_or_else(|| ApiError::internal(format!("model {} has no verdict", model.id)))
@@ -67,7 +67,7 @@ pub async fn verdict(State(state): State<AppState>, Path(id): Path<String>) -> R
 #[utoipa::path(get, path = "/models/{id}/files/{name}", tag = "models",
     params(("id" = String, Path), ("name" = String, Path)),
     responses((status = 200, content_type = "application/octet-stream"), (status = 404)))]
-pub async fn file(
+pub(crate) async fn file(
     State(state): State<AppState>,
     Path((id, name)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
@@ -106,7 +106,7 @@ async fn read(state: &AppState, model: &Model, name: &str) -> Result<Bytes, ApiE
 
 /// `?split=sealed`
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
-pub struct FeatureQuery {
+pub(crate) struct FeatureQuery {
     /// `train`, `calibration`, `sealed` (where absent) or `all`.
     pub split: Option<String>,
 }
@@ -116,7 +116,7 @@ pub struct FeatureQuery {
 /// calibration, 2 sealed), `images` (n, 32) u8; `__metadata__.classes` is the JSON list of class names.
 #[utoipa::path(get, path = "/models/{id}/features", tag = "models", params(("id" = String, Path), FeatureQuery),
     responses((status = 200, content_type = "application/octet-stream"), (status = 404), (status = 422)))]
-pub async fn features(
+pub(crate) async fn features(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<FeatureQuery>,
@@ -211,12 +211,12 @@ async fn found(state: &AppState, id: &ModelId) -> Result<Model, ApiError> {
 
 /// The backbones that this server has.
 #[utoipa::path(get, path = "/backbones", tag = "models", responses((status = 200, body = Vec<BackboneRef>)))]
-pub async fn backbones(State(state): State<AppState>) -> Json<Vec<BackboneRef>> {
+pub(crate) async fn backbones(State(state): State<AppState>) -> Json<Vec<BackboneRef>> {
     Json(vec![state.backbone.reference()])
 }
 
 /// The gate policies that come with the product.
 #[utoipa::path(get, path = "/policies", tag = "models", responses((status = 200, body = Vec<GatePolicy>)))]
-pub async fn policies() -> Json<Vec<GatePolicy>> {
+pub(crate) async fn policies() -> Json<Vec<GatePolicy>> {
     Json(GatePolicy::shipped().into())
 }

@@ -13,7 +13,7 @@ use crate::state::AppState;
 /// What is live, what runs, what waits for review, what is asked for.
 #[utoipa::path(get, path = "/overview", tag = "overview", params(InProject),
     responses((status = 200, body = Overview)))]
-pub async fn get(
+pub(crate) async fn get(
     State(state): State<AppState>,
     Query(query): Query<InProject>,
 ) -> Result<Json<Overview>, ApiError> {

@@ -14,7 +14,7 @@ use crate::state::AppState;
 
 /// All projects, oldest first.
 #[utoipa::path(get, path = "/projects", tag = "projects", responses((status = 200, body = Vec<Project>)))]
-pub async fn list(State(state): State<AppState>) -> Result<Json<Vec<Project>>, ApiError> {
+pub(crate) async fn list(State(state): State<AppState>) -> Result<Json<Vec<Project>>, ApiError> {
     project(&state, None).await?;
     Ok(Json(db::projects::list(&state.db).await?))
 }
@@ -22,7 +22,7 @@ pub async fn list(State(state): State<AppState>) -> Result<Json<Vec<Project>>, A
 /// Make a project.
 #[utoipa::path(post, path = "/projects", tag = "projects", request_body = NewProject,
     responses((status = 201, body = Project), (status = 409, description = "The name is taken")))]
-pub async fn create(
+pub(crate) async fn create(
     State(state): State<AppState>,
     Json(new): Json<NewProject>,
 ) -> Result<(StatusCode, Json<Project>), ApiError> {
@@ -38,6 +38,6 @@ pub async fn create(
 /// One project by its name.
 #[utoipa::path(get, path = "/projects/{name}", tag = "projects", params(("name" = String, Path)),
     responses((status = 200, body = Project), (status = 404)))]
-pub async fn get(State(state): State<AppState>, Path(name): Path<String>) -> Result<Json<Project>, ApiError> {
+pub(crate) async fn get(State(state): State<AppState>, Path(name): Path<String>) -> Result<Json<Project>, ApiError> {
     Ok(Json(project(&state, Some(&name)).await?))
 }

@@ -19,7 +19,7 @@ const MAX_TITLE_CHARS: usize = 200;
 /// Rapid responses of a project: open ones by due time, then closed ones.
 #[utoipa::path(get, path = "/requests", tag = "requests", params(InProject),
     responses((status = 200, body = Vec<Request>)))]
-pub async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<Request>>, ApiError> {
@@ -30,7 +30,7 @@ pub async fn list(
 /// Open a rapid response.
 #[utoipa::path(post, path = "/requests", tag = "requests", request_body = NewRequest,
     responses((status = 201, body = Request), (status = 422)))]
-pub async fn create(
+pub(crate) async fn create(
     State(state): State<AppState>,
     Json(new): Json<NewRequest>,
 ) -> Result<(StatusCode, Json<Request>), ApiError> {
@@ -68,14 +68,14 @@ pub async fn create(
 /// One rapid response with everything made for it.
 #[utoipa::path(get, path = "/requests/{id}", tag = "requests", params(("id" = String, Path)),
     responses((status = 200, body = Request), (status = 404)))]
-pub async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Request>, ApiError> {
+pub(crate) async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Request>, ApiError> {
     Ok(Json(found(&state, &RequestId(id)).await?))
 }
 
 /// Close a rapid response; closing it twice changes nothing.
 #[utoipa::path(post, path = "/requests/{id}/close", tag = "requests", params(("id" = String, Path)),
     responses((status = 200, body = Request), (status = 404)))]
-pub async fn close(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Request>, ApiError> {
+pub(crate) async fn close(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Request>, ApiError> {
     let id = RequestId(id);
     db::requests::close(&state.db, &id, state.clock.now_us()).await?;
     Ok(Json(found(&state, &id).await?))

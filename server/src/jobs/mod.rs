@@ -6,6 +6,7 @@ mod workers;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 pub use queue::DbQueue;
 pub use workers::{Workers, WorkersConfig, run_until};
@@ -20,8 +21,8 @@ impl Wake {
         self.0.notify_waiters();
     }
 
-    /// Waits for the next time something happens.
-    pub async fn wait(&self) {
-        self.0.notified().await;
+    /// Waits for the next time something happens, counted from this call.
+    pub fn wait(&self) -> Notified<'_> {
+        self.0.notified()
     }
 }
