@@ -16,7 +16,7 @@ mod pages;
 mod requests;
 mod router;
 mod state;
-mod storage;
+pub mod storage;
 
 pub use application::{Application, StartError, migrate, work};
 pub use clock::Clock;

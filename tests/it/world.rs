@@ -3,14 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use color_eyre::eyre::{Result, eyre};
 use domain::api::JobResult;
+use domain::ids::JobId;
+use domain::job::Job;
+use server::db::Db;
+use server::jobs::{DbQueue, Wake};
+use server::{Application, Clock, Config, StorageConfig};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
+use trainer::artifacts::Artifacts;
+use trainer::worker::JobQueue;
 
 use crate::binary;
 use crate::cases::{full_size, story};
@@ -29,9 +38,8 @@ pub(crate) struct Node {
     pub(crate) rest: Rest,
     /// Its data folder.
     pub(crate) data: PathBuf,
-    /// Its database's address; none for the file in the data folder.
-    pub(crate) database: Option<String>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    storage: StorageConfig,
+    running: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
 /// The main job with a few photos of each class.
@@ -115,12 +123,12 @@ impl World {
 
     /// A new, empty server with its embedded worker.
     pub(crate) async fn node(&self, database: Database) -> Result<Node> {
-        self.start(database, true).await
+        self.start(database, 1).await
     }
 
     /// A new, empty server on which nothing runs.
     pub(crate) async fn node_without_worker(&self, database: Database) -> Result<Node> {
-        self.start(database, false).await
+        self.start(database, 0).await
     }
 
     /// The address of an empty database.
@@ -139,10 +147,10 @@ impl World {
         Ok((data, name))
     }
 
-    async fn start(&self, database: Database, worker: bool) -> Result<Node> {
+    async fn start(&self, database: Database, n_workers: usize) -> Result<Node> {
         let (data, name) = self.folder()?;
         let database = self.database(database, &name).await?;
-        Node::start(data, database, worker).await
+        Node::start(data, database, n_workers).await
     }
 
     /// Stops the servers that cases shared.
@@ -161,39 +169,75 @@ fn kept<T>(made: &Result<T, String>) -> Result<&T> {
 }
 
 /// A lease so short that a killed worker's job is soon another's.
-const LEASE_MS: u64 = 3_000;
+const LEASE_MS: u32 = 3_000;
 
 impl Node {
-    async fn start(data: PathBuf, database: Option<String>, _worker: bool) -> Result<Self> {
-        let address = "127.0.0.1:0";
+    async fn start(data: PathBuf, database: Option<String>, n_workers: usize) -> Result<Self> {
+        let mut config = Config::local(data.clone());
+        config.storage.database_url.clone_from(&database);
+        config.storage.lease_ms = LEASE_MS;
+        config.workers = n_workers;
+        let storage = config.storage.clone();
+        let application = Application::build(config).await?;
+        let rest = Rest::new(format!("http://{}", application.address()))?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let until = async {
+                let _ = stopped.await;
+            };
+            if let Err(error) = application.run(until).await {
+                println!("a server ended: {error}");
+            }
+        });
         Ok(Self {
-            rest: Rest::new(format!("http://{address}"))?,
+            rest,
             data,
-            database,
-            task: Mutex::new(None),
+            storage,
+            running: Mutex::new(Some((stop, task))),
         })
     }
 
+    /// A job's row, as the API shows it.
+    pub(crate) async fn job(&self, job: &JobId) -> Result<Job> {
+        self.rest.get(&format!("/jobs/{job}")).await
+    }
+
     /// A worker in a process of its own, on this server's rows and files.
-    pub(crate) fn spawn_worker(&self, binary: &Path) -> Result<tokio::process::Child> {
-        let mut command = tokio::process::Command::new(binary);
+    pub(crate) fn spawn_worker(&self, binary: &Path) -> Result<Child> {
+        let mut command = Command::new(binary);
         command
             .arg("worker")
             .env("REHEAD_DATA", &self.data)
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true);
-        if let Some(database) = &self.database {
-            command.env("REHEAD_DATABASE", database);
+            .env("REHEAD_LEASE_MS", LEASE_MS.to_string());
+        if let Some(url) = &self.storage.database_url {
+            command.env("REHEAD_DATABASE_URL", url);
         }
-        Ok(command.env("REHEAD_LEASE_MS", LEASE_MS.to_string()).spawn()?)
+        Ok(command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?)
     }
 
-    /// Stops it.
+    /// The port that workers use, on this server's rows and files.
+    pub(crate) async fn queue(&self) -> Result<Arc<dyn JobQueue>> {
+        let runtime = Handle::current();
+        let store = server::storage::open(self.storage.store.as_deref(), &self.data)?;
+        Ok(Arc::new(DbQueue {
+            db: Db::connect(&self.storage.database_url()).await?,
+            artifacts: Artifacts::new(store, runtime.clone()),
+            runtime,
+            clock: Clock::system(),
+            wake: Wake::default(),
+            lease_us: self.storage.lease_us(),
+        }))
+    }
+
+    /// Stops it and waits until it has ended.
     pub(crate) async fn stop(&self) {
-        let task = self.task.lock().ok().and_then(|mut task| task.take());
-        if let Some(task) = task {
-            task.abort();
+        let running = self.running.lock().ok().and_then(|mut running| running.take());
+        if let Some((stop, task)) = running {
+            let _ = stop.send(());
             let _ = task.await;
         }
     }

@@ -11,6 +11,7 @@ use domain::model::Model;
 
 use super::events::write_event;
 use super::{Db, DbError, from_json, parse, to_json};
+use crate::clock::Clock;
 
 /// How often a job may be begun before it counts as one that kills its workers.
 pub const MAX_ATTEMPTS: i64 = 3;
@@ -28,11 +29,23 @@ pub struct Claim {
     pub attempt: i64,
 }
 
-/// Takes the oldest queued job, or one whose lease has run out.
+/// Whether there is anything to claim or to sweep. Idle workers ask this, so that they never wait for the write lock
+/// that uploads need.
 ///
 /// # Errors
 /// The database says no.
-pub async fn claim(db: &Db, worker: &WorkerId, now_us: i64, lease_us: i64) -> Result<Option<Claim>, DbError> {
+pub async fn is_waiting(db: &Db, now_us: i64) -> Result<bool, DbError> {
+    const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE state = 'queued' OR (state = 'running' AND lease_until_us < $1)";
+    let n: i64 = on!(db, pool => sqlx::query_scalar(SQL).bind(now_us).fetch_one(pool).await)?;
+    Ok(n > 0)
+}
+
+/// Takes the oldest queued job, or one whose lease has run out. The clock is read once the lock is held: a job's time
+/// begins with its claim, not with the wait before it.
+///
+/// # Errors
+/// The database says no.
+pub async fn claim(db: &Db, worker: &WorkerId, clock: &Clock, lease_us: i64) -> Result<Option<Claim>, DbError> {
     const SQLITE: &str = "UPDATE jobs SET state = 'running', worker = $1, attempt = attempt + 1, \
         lease_until_us = $3, started_us = COALESCE(started_us, $2), stage = NULL, progress_done = 0, \
         progress_total = 0, stage_times = '', last_event = last_event + 1 WHERE id = (SELECT id FROM jobs \
@@ -49,6 +62,7 @@ pub async fn claim(db: &Db, worker: &WorkerId, now_us: i64, lease_us: i64) -> Re
         Db::Postgres(_) => POSTGRES,
     };
     let row: Option<(String, String, String, i64)> = in_transaction!(db, connection => {
+        let now_us = clock.now_us();
         let row: Option<(String, String, String, i64, i64)> = sqlx::query_as(sql)
             .bind(&worker.0)
             .bind(now_us)

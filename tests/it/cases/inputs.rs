@@ -69,7 +69,7 @@ pub(super) async fn images(world: Arc<World>) -> Result<Done> {
         let put = rest
             .request(Method::PUT, &format!("/images/{no_digest}"))
             .body(photo.clone());
-        let problem = rest.refused(put, 400).await.context(no_digest.to_owned())?;
+        let problem = rest.refused(put, 422).await.context(no_digest.to_owned())?;
         ensure!(problem.detail.contains("64"), "it says what a digest is: {problem:?}");
     }
     let after = files(&node.data)?;
@@ -317,7 +317,7 @@ fn files(data: &Path) -> Result<BTreeSet<PathBuf>> {
             let name = entry.file_name();
             if entry.file_type()?.is_dir() {
                 folders.push(entry.path());
-            } else if !name.to_string_lossy().contains("sqlite") {
+            } else if !name.to_string_lossy().starts_with("rehead.db") {
                 found.insert(entry.path());
             }
         }

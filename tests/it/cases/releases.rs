@@ -31,12 +31,12 @@ pub(super) async fn moves(world: Arc<World>) -> Result<Done> {
         problem.detail.to_lowercase().contains("unproven"),
         "it says what the verdict is: {problem:?}"
     );
-    for empty in ["", "   "] {
+    for empty in ["", "          ", "because"] {
         let body = json!({ "model": new, "expected": first.id, "override_reason": empty });
         rest.refused(publish(body), 422).await?;
     }
     for stale in [Value::Null, json!("another-release")] {
-        let body = json!({ "model": new, "expected": stale, "override_reason": "a test" });
+        let body = json!({ "model": new, "expected": stale, "override_reason": "a reason of the tests" });
         rest.refused(publish(body), 409).await?;
     }
     rest.refused(publish(json!({ "model": "no-such-model", "expected": first.id })), 404)
@@ -94,7 +94,7 @@ pub(super) async fn race(world: Arc<World>) -> Result<Done> {
         let one = |idx: usize| {
             let body = json!({
                 "model": story.clone.job.model, "expected": before.as_ref().map(|release| &release.id),
-                "override_reason": "a race", "note": format!("round {round}, publisher {idx}"),
+                "override_reason": "a race of publishers", "note": format!("round {round}, publisher {idx}"),
             });
             rest.request(Method::POST, "/channels/staging/releases")
                 .json(&body)

@@ -50,6 +50,15 @@ pub(super) fn class(folder: Option<&str>) -> Result<ClassName, String> {
     }
 }
 
+/// The longest name that the server takes, in characters.
+const MAX_NAME_CHARS: usize = 1_000;
+
+/// A file's name as it may be shown to people and sent: nothing in it moves a cursor, breaks a line or has no end.
+pub(super) fn shown(name: &str) -> String {
+    let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    name.chars().take(MAX_NAME_CHARS).map(visible).collect()
+}
+
 /// Whether a name from an archive stays inside the folder it would be unpacked to. Stricter than it need be: no honest
 /// archiver writes any of these.
 pub(super) fn is_hostile(name: &str) -> bool {
@@ -100,6 +109,12 @@ mod tests {
         for name in ["fu/1.jpg", "train/福/照片.jpg", "a..b/c.jpg", "fu/"] {
             assert!(!is_hostile(name), "{name:?}");
         }
+    }
+
+    #[test]
+    fn names_are_shown_without_what_a_terminal_obeys() {
+        assert_eq!(shown("fu/\x1b[2J\n1.jpg"), "fu/\u{fffd}[2J\u{fffd}1.jpg");
+        assert_eq!(shown(&"福".repeat(5_000)).chars().count(), MAX_NAME_CHARS);
     }
 
     #[test]

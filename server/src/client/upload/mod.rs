@@ -74,6 +74,9 @@ pub(super) async fn run(options: Upload, api: &Api, output: &Output) -> Result<E
             reason: reason.clone(),
         }));
     }
+    for file in &mut left_out {
+        file.name = layout::shown(&file.name);
+    }
     left_out.sort_by(|a, b| a.name.cmp(&b.name));
     report_left_out(&left_out, output);
     if found.is_empty() {
@@ -94,7 +97,7 @@ pub(super) async fn run(options: Upload, api: &Api, output: &Output) -> Result<E
         image,
         class: photos[idx].class.clone(),
         split: photos[idx].split,
-        name: photos[idx].name.clone(),
+        name: layout::shown(&photos[idx].name),
     };
     let body = NewDatasetVersion {
         items: order.into_iter().map(item).collect(),
@@ -151,9 +154,7 @@ const MAX_LINES: usize = 20;
 
 fn report_left_out(left_out: &[LeftOut], output: &Output) {
     for file in left_out.iter().take(MAX_LINES) {
-        // A file's name may hold anything, also what moves a terminal's cursor.
-        let name: String = file.name.chars().take(200).flat_map(char::escape_debug).collect();
-        output.note(&format!("left out {name}: {}", file.reason));
+        output.note(&format!("left out {}: {}", file.name, file.reason));
     }
     if left_out.len() > MAX_LINES {
         output.note(&format!("and {} more left out", left_out.len() - MAX_LINES));
