@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engine::Backbone;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use trainer::artifacts::Artifacts;
 
 use crate::clock::Clock;
@@ -121,6 +122,8 @@ impl Application {
             backbone,
             clock,
             wake,
+            placing: Arc::default(),
+            decoding: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
             config: Arc::new(config),
         };
         Ok(Self { listener, address, state, workers: Some(workers) })
@@ -137,7 +140,7 @@ impl Application {
     /// # Errors
     /// The listener fails.
     pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let app = router::all(&self.state, pages::routes(&self.state));
+        let app = router::all(&self.state, pages::routes(&self.state, router::inner(&self.state)));
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let signal = async move {
             shutdown.await;

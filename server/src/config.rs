@@ -94,7 +94,9 @@ impl StorageConfig {
     /// The database's address.
     #[must_use]
     pub fn database_url(&self) -> String {
-        let file = || format!("sqlite:{}", self.data.join("rehead.db").display());
+        // An address has signs of its own, which may stand in a folder's name.
+        let path = || self.data.join("rehead.db").display().to_string().replace('%', "%25").replace('?', "%3F");
+        let file = || format!("sqlite:{}", path());
         self.database_url.clone().unwrap_or_else(file)
     }
 

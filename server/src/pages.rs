@@ -5,6 +5,6 @@ use axum::Router;
 use crate::state::AppState;
 
 /// Pages, scripts and styles.
-pub(crate) fn routes(_state: &AppState) -> Router {
+pub(crate) fn routes(_state: &AppState, _api: Router) -> Router {
     Router::new()
 }

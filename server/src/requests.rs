@@ -116,7 +116,7 @@ fn generic(status: StatusCode, said: &str) -> ProblemParts {
             ("method-not-allowed", "Method not allowed", "this address does not understand this method".to_owned())
         }
         StatusCode::PAYLOAD_TOO_LARGE => {
-            ("too-large", "Too large", "the body is larger than this address takes".to_owned())
+            ("too-large", "Too large", "the body is larger than the 64 MiB that this address takes".to_owned())
         }
         status if status.is_server_error() => (
             "internal",

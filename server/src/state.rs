@@ -22,6 +22,10 @@ pub(crate) struct AppState {
     pub backbone: Arc<Backbone>,
     /// The clock.
     pub clock: Clock,
+    /// Held while a dataset version is decided: uploads to one server wait for each other instead of deciding twice.
+    pub placing: Arc<tokio::sync::Mutex<()>>,
+    /// A permit for each image that may be decoded at the same time, since each may take hundreds of megabytes.
+    pub decoding: Arc<tokio::sync::Semaphore>,
     /// Tells followers of jobs that something happened.
     pub wake: Wake,
     /// What the server was told at its start.

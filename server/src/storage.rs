@@ -34,7 +34,7 @@ pub enum StorageError {
 ///
 /// # Errors
 /// The address is unknown or the folder cannot be made.
-pub(crate) fn open(url: Option<&str>, data: &Path) -> Result<Arc<dyn ObjectStore>, StorageError> {
+pub fn open(url: Option<&str>, data: &Path) -> Result<Arc<dyn ObjectStore>, StorageError> {
     let path = match url {
         None => data.join("objects"),
         Some(url) => match url.strip_prefix("file://") {

@@ -25,7 +25,7 @@ use crate::state::AppState;
 const MAX_ITEMS: usize = 200_000;
 /// Fewer images of a class than this in a split are worth a word.
 const FEW: i64 = 10;
-/// How often an upload decides anew because another one was faster.
+/// How often an upload decides anew because another server of this project was faster.
 const TRIES: usize = 8;
 
 /// Add images to a dataset: makes its next version. What is left out, moved or doubtful is listed in the version's
@@ -43,10 +43,13 @@ pub(crate) async fn create(
     let project = project(&state, query.project.as_deref()).await?;
     let dataset = find(&state, &project.id, &dataset).await?;
     check(&new)?;
+    // Uploads of this process take turns; those of others are found out by the database.
+    let _turn = state.placing.lock().await;
     for _ in 0..TRIES {
+        let n_seen = db::projects::n_versions(&state.db, &project.id).await?;
         let stored = stored(&state, &project.id, &new.items).await?;
         let known = db::images::assigned(&state.db, &project.id).await?;
-        let latest = db::datasets::versions(&state.db, &dataset.id).await?.pop();
+        let latest = db::datasets::latest(&state.db, &dataset.id).await?;
         let before = match &latest {
             Some(version) => db::datasets::rows(&state.db, &version.id).await?,
             None => Vec::new(),
@@ -58,7 +61,7 @@ pub(crate) async fn create(
             let latest = latest.unwrap_or(version.0);
             return Ok((StatusCode::OK, Json(latest)));
         }
-        if db::datasets::insert_version(&state.db, &project.id, &version.0, &version.1).await? {
+        if db::datasets::insert_version(&state.db, &project.id, n_seen, &version.0, &version.1).await? {
             return Ok((StatusCode::CREATED, Json(version.0)));
         }
         tracing::info!(dataset = %dataset.id, "another upload was faster; deciding anew");
@@ -86,7 +89,18 @@ fn check(new: &NewDatasetVersion) -> Result<(), ApiError> {
             )));
         }
     }
-    Ok(())
+    match new.items.iter().find(|item| leaves_its_folder(&item.name)) {
+        None => Ok(()),
+        Some(item) => Err(ApiError::invalid(format!(
+            "a file's name is a path below the folder that was uploaded, got {:?}",
+            shortened(&item.name)
+        ))),
+    }
+}
+
+/// Such a name is never opened here, but whoever exports a dataset would write to it.
+fn leaves_its_folder(name: &str) -> bool {
+    name.starts_with('/') || name.contains('\\') || name.split('/').any(|part| part == "..")
 }
 
 /// The images of the upload as they are stored; all must be.

@@ -138,11 +138,14 @@ impl JobQueue for DbQueue {
         let claim = self
             .runtime
             .block_on(async {
+                if !queue::is_waiting(&self.db, now_us).await? {
+                    return Ok(None);
+                }
                 let n_swept = queue::sweep(&self.db, now_us).await?;
                 if n_swept > 0 {
                     self.wake.notify();
                 }
-                queue::claim(&self.db, worker, now_us, self.lease_us).await
+                queue::claim(&self.db, worker, &self.clock, self.lease_us).await
             })
             .map_err(failed("claiming a job"))?;
         let Some(claim) = claim else {

@@ -136,13 +136,18 @@ pub(super) async fn deadline(world: Arc<World>) -> Result<Done> {
     let photos = photos::few("baseline.zip", all, 0)?;
     node.rest.dataset("lucky", &photos).await?;
     let body = json!({ "datasets": ["lucky"], "reject_classes": ["none"], "deadline_s": DEADLINE_S, "start": true });
-    let (result, _) = node.rest.run_job(&body).await?;
+    let (result, events) = node.rest.run_job(&body).await?;
     let job = &result.job;
     let (Some(started_us), Some(finished_us)) = (job.started_us, job.finished_us) else {
         return Err(color_eyre::eyre::eyre!("it never ended: {job:?}"));
     };
     let took_s = (finished_us - started_us) as f64 / 1e6;
-    ensure!(took_s <= DEADLINE_S, "it took {took_s} s of {DEADLINE_S} s");
+    let when: Vec<String> = events
+        .iter()
+        .filter(|event| !matches!(event.kind, EventKind::Progress(_)))
+        .map(|event| format!("{:.2} s {:?}", (event.at_us - started_us) as f64 / 1e6, event.kind))
+        .collect();
+    ensure!(took_s <= DEADLINE_S, "it took {took_s} s of {DEADLINE_S} s:\n{}", when.join("\n"));
     // Either a judged best-so-far head, which must not pass on part of the evidence, or a sentence that says why not.
     match (job.state, &result.verdict) {
         (JobState::Succeeded, Some(verdict)) => {
