@@ -1,5 +1,6 @@
 //! The real binary `rehead`, as a person or a script runs it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -32,11 +33,17 @@ pub(crate) fn path() -> Result<PathBuf> {
 }
 
 /// What a command said.
-#[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = |text: &str| text.chars().take(1_500).collect::<String>();
+        write!(f, "exit code {}\n{}\n{}", self.code, start(&self.err), start(&self.out))
+    }
 }
 
 impl Said {
