@@ -20,8 +20,9 @@ pub(crate) fn path() -> Result<PathBuf> {
     let binary = dir.join("rehead");
     // Always asked for: cargo does nothing where it is up to date, and a stale binary would be tested otherwise.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let profile = if dir.ends_with("release") { "release" } else { "dev" };
     let build = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "server", "--bin", "rehead"])
+        .args(["build", "--quiet", "--package", "server", "--bin", "rehead", "--profile", profile])
         .output()?;
     ensure!(
         build.status.success(),

@@ -41,7 +41,11 @@ pub(super) async fn whole(world: Arc<World>) -> Result<Done> {
         comparison.n_forbidden == 0,
         "growth outside the new and unknown columns"
     );
-    ensure!(state(clone) == Some(VerdictState::Pass), "pilot: {:?}", clone.job.verdict);
+    ensure!(
+        state(clone) == Some(VerdictState::Pass),
+        "pilot: {:?}",
+        clone.job.verdict
+    );
     let millis = |stage| {
         clone
             .job
@@ -121,7 +125,9 @@ pub(crate) async fn tell(world: &World) -> Result<FullSize> {
         .json()?;
     ensure!(uploaded["n_sent"] == 1920 && uploaded["n_known"] == 0, "{uploaded}");
     ensure!(uploaded["left_out"].as_array().is_some_and(Vec::is_empty), "{uploaded}");
-    let again = run(&ok, &["datasets", "upload", "lucky", &old, "--json"]).await?.json()?;
+    let again = run(&ok, &["datasets", "upload", "lucky", &old, "--json"])
+        .await?
+        .json()?;
     ensure!(
         again["n_sent"] == 0 && again["n_known"] == 1920,
         "a second upload sends nothing: {again}"
@@ -145,7 +151,7 @@ pub(crate) async fn tell(world: &World) -> Result<FullSize> {
     let baseline: JobResult = serde_json::from_str(&run(&verdicts, &cold).await?.out)?;
     ensure!(baseline.job.state == JobState::Succeeded, "{:?}", baseline.job.error);
     run(
-        0,
+        &ok,
         &[
             "releases",
             "publish",
