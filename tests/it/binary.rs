@@ -1,5 +1,6 @@
 //! The real binary `rehead`, as a person or a script runs it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -19,8 +20,9 @@ pub(crate) fn path() -> Result<PathBuf> {
     let binary = dir.join("rehead");
     // Always asked for: cargo does nothing where it is up to date, and a stale binary would be tested otherwise.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let profile = if dir.ends_with("release") { "release" } else { "dev" };
     let build = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "server", "--bin", "rehead"])
+        .args(["build", "--quiet", "--package", "server", "--bin", "rehead", "--profile", profile])
         .output()?;
     ensure!(
         build.status.success(),
@@ -32,11 +34,17 @@ pub(crate) fn path() -> Result<PathBuf> {
 }
 
 /// What a command said.
-#[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = |text: &str| text.chars().take(1_500).collect::<String>();
+        write!(f, "exit code {}\n{}\n{}", self.code, start(&self.err), start(&self.out))
+    }
 }
 
 impl Said {

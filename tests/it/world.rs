@@ -85,14 +85,14 @@ impl World {
         let tell = async { story::tell(self.node(Database::Sqlite).await?).await };
         kept(
             self.story
-                .get_or_init(async || tell.await.map_err(|error| format!("{error:?}")))
+                .get_or_init(async || tell.await.map_err(|error| format!("{error:#}")))
                 .await,
         )
     }
 
     /// The story at full size, told at the first call.
     pub(crate) async fn full_size(&self) -> Result<&FullSize> {
-        let tell = async || full_size::tell(self).await.map_err(|error| format!("{error:?}"));
+        let tell = async || full_size::tell(self).await.map_err(|error| format!("{error:#}"));
         kept(self.full_size.get_or_init(tell).await)
     }
 
@@ -101,7 +101,7 @@ impl World {
         let find = async || {
             let path = tokio::task::spawn_blocking(binary::path).await;
             path.map_err(|panic| panic.to_string())?
-                .map_err(|error| format!("{error:?}"))
+                .map_err(|error| format!("{error:#}"))
         };
         kept(self.binary.get_or_init(find).await).cloned()
     }

@@ -147,7 +147,11 @@ pub(super) async fn deadline(world: Arc<World>) -> Result<Done> {
         .filter(|event| !matches!(event.kind, EventKind::Progress(_)))
         .map(|event| format!("{:.2} s {:?}", (event.at_us - started_us) as f64 / 1e6, event.kind))
         .collect();
-    ensure!(took_s <= DEADLINE_S, "it took {took_s} s of {DEADLINE_S} s:\n{}", when.join("\n"));
+    ensure!(
+        took_s <= DEADLINE_S,
+        "it took {took_s} s of {DEADLINE_S} s:\n{}",
+        when.join("\n")
+    );
     // Either a judged best-so-far head, which must not pass on part of the evidence, or a sentence that says why not.
     match (job.state, &result.verdict) {
         (JobState::Succeeded, Some(verdict)) => {

@@ -174,7 +174,7 @@ impl Default for TrainConfig {
             seed: 0,
             tau: 0.9,
             recall_target: 0.95,
-            l2_grid: vec![1e-4, 1e-3, 1e-2, 1e-1],
+            l2_grid: vec![1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1],
             reject_classes: Vec::new(),
             deadline_ms: DEFAULT_DEADLINE_MS,
         }

@@ -11,7 +11,7 @@ use crate::head::cold::falling;
 use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::product::{Logits, Rows, logits};
-use crate::head::{GRADIENT_NORM, Head, HeadError, Standard, balanced, log_sum_exp, narrow, real};
+use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, real};
 
 /// What an append fit learns from. Classes are counted through: the baseline's, then the new ones.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +90,7 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
         if !tried.is_empty() && !keep_going() {
             break;
         }
-        let minimum = minimise(&|point| objective.at(point, l2), start, GRADIENT_NORM, keep_going)?;
+        let minimum = minimise(&|point| objective.at(point, l2), start, gradient_norm(l2), keep_going)?;
         start = minimum.point.clone();
         tried.push(Tried::new(order, l2, minimum, input, &standard, &calibration)?);
     }

@@ -6,7 +6,7 @@ use domain::report::Trial;
 
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::product::Rows;
-use crate::head::{GRADIENT_NORM, Head, HeadError, Standard, balanced, log_sum_exp, narrow};
+use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow};
 
 /// What a cold fit learns from.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ pub fn fit_cold(input: &ColdInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<
         if !tried.is_empty() && !keep_going() {
             break;
         }
-        let minimum = minimise(&|point| objective.at(point, l2), start, GRADIENT_NORM, keep_going)?;
+        let minimum = minimise(&|point| objective.at(point, l2), start, gradient_norm(l2), keep_going)?;
         let rows = Tensor::from_slice(&minimum.point[..n_classes * dim], (n_classes, dim), &Device::Cpu)?;
         let mut logits = calibration.matmul(&rows.t()?)?.flatten_all()?.to_vec1::<f64>()?;
         for row in logits.chunks_exact_mut(n_classes) {

@@ -20,8 +20,12 @@ pub use product::{BLOCK_ROWS, Logits, Rows, logits};
 /// The smallest deviation a feature is divided by when it is standardised.
 pub const STD_FLOOR: f64 = 1e-3;
 
-/// L-BFGS ends at this norm of the gradient.
-pub const GRADIENT_NORM: f64 = 1e-6;
+/// L-BFGS ends at this norm of the gradient. An objective with L2 weight λ is no flatter than λ, so the point is within
+/// norm/λ of the minimum: the smaller λ, the closer the end has to be.
+#[must_use]
+pub fn gradient_norm(l2: f64) -> f64 {
+    (0.01 * l2).clamp(1e-8, 1e-6)
+}
 
 /// A linear classifier on features, temperature folded in, with the constants its features were standardised by.
 #[derive(Clone, Debug, PartialEq)]
