@@ -135,6 +135,12 @@ impl Application {
         self.address
     }
 
+    /// What its handlers would use; it answers nobody any more.
+    #[cfg(test)]
+    pub(crate) fn into_state(self) -> AppState {
+        self.state
+    }
+
     /// Answers until `shutdown` resolves; then finishes open requests and gives running jobs back to the queue.
     ///
     /// # Errors

@@ -103,3 +103,6 @@ fn guarded(state: &AppState, routes: Router) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(state.clone(), requests::wrap))
 }
+
+#[cfg(test)]
+mod tests;
