@@ -22,7 +22,16 @@ pub(crate) fn path() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let profile = if dir.ends_with("release") { "release" } else { "dev" };
     let build = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "server", "--bin", "rehead", "--profile", profile])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "server",
+            "--bin",
+            "rehead",
+            "--profile",
+            profile,
+        ])
         .output()?;
     ensure!(
         build.status.success(),

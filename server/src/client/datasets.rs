@@ -12,7 +12,7 @@ use domain::names::{ClassName, DatasetName};
 use super::api::Api;
 use super::durations::moment;
 use super::error::ClientError;
-use super::output::Output;
+use super::output::{Output, count};
 use super::upload;
 
 /// What can be done with datasets.
@@ -136,20 +136,20 @@ async fn show(dataset: &str, api: &Api, output: &Output) -> Result<(), ClientErr
 /// A version for people: what is in it, then what was noticed.
 pub(super) fn describe(version: &DatasetVersion, output: &Output) {
     output.line(&format!(
-        "{} version {}: {} images, {} classes, digest {} ({})",
+        "{} version {}: {}, {}, digest {} ({})",
         version.dataset_name,
         version.number,
-        version.n_images,
-        version.classes.len(),
+        count(usize::try_from(version.n_images).unwrap_or(0), "image"),
+        count(version.classes.len(), "class"),
         version.digest.short(),
         version.id
     ));
-    let row = |count: &ClassCount| {
+    let row = |of: &ClassCount| {
         vec![
-            count.class.to_string(),
-            count.train.to_string(),
-            count.calibration.to_string(),
-            count.sealed.to_string(),
+            of.class.to_string(),
+            of.train.to_string(),
+            of.calibration.to_string(),
+            of.sealed.to_string(),
         ]
     };
     let rows: Vec<Vec<String>> = version.classes.iter().map(row).collect();

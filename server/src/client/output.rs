@@ -191,6 +191,16 @@ pub(super) fn bytes(size_bytes: u64) -> String {
     }
 }
 
+/// `1 image`, `2 images`.
+pub(super) fn count(n: usize, one: &str) -> String {
+    let ending = match (n, one.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
+    format!("{n} {one}{ending}")
+}
+
 /// `93.9 %`, or a dash where there is nothing to show.
 pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0))
@@ -223,5 +233,10 @@ mod tests {
         assert_eq!(bytes(27_300_000), "27.3 MB");
         assert_eq!(percent(Some(0.9388)), "93.9 %");
         assert_eq!(percent(None), "–");
+        assert_eq!(
+            (count(1, "class"), count(0, "photo")),
+            ("1 class".to_owned(), "0 photos".to_owned())
+        );
+        assert_eq!(count(2, "class"), "2 classes");
     }
 }

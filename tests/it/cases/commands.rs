@@ -100,14 +100,22 @@ pub(super) async fn exit_codes(world: Arc<World>) -> Result<Done> {
         );
     }
 
-    let opened = run(&["requests", "open", "a counterfeit", "--due-in", "90s", "--json"]).await?.json()?;
+    let opened = run(&["requests", "open", "a counterfeit", "--due-in", "90s", "--json"])
+        .await?
+        .json()?;
     let minutes = |name: &str| opened[name].as_i64().unwrap_or_default() / 60_000_000;
-    ensure!(minutes("due_us") - minutes("opened_us") == 2, "never due before the time asked for: {opened}");
+    ensure!(
+        minutes("due_us") - minutes("opened_us") == 2,
+        "never due before the time asked for: {opened}"
+    );
     let id = opened["id"].as_str().unwrap_or_default();
     let closed = run(&["requests", "close", id]).await?;
     ensure!(closed.code == 0 && closed.out.contains("closed at"), "{closed:?}");
     let shown = run(&["datasets", "show", "fu-ma"]).await?;
-    ensure!(shown.code == 0 && shown.out.contains("36 images, 1 classes"), "{shown:?}");
+    ensure!(
+        shown.code == 0 && shown.out.contains("36 images, 1 class,"),
+        "{shown:?}"
+    );
 
     let clone_id = story.clone.job.id.to_string();
     let watched = run(&["jobs", "watch", &clone_id, "--json"]).await?;

@@ -71,7 +71,7 @@ pub(crate) fn run_all() -> ExitCode {
     color_eyre::config::HookBuilder::default()
         .theme(color_eyre::config::Theme::new())
         .display_env_section(false)
-        .add_frame_filter(Box::new(|frames| frames.clear()))
+        .add_frame_filter(Box::new(|frames| frames.truncate(0)))
         .install()
         .expect("nothing else has installed a hook");
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

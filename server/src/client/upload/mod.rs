@@ -22,7 +22,7 @@ use serde::Serialize;
 use super::api::Api;
 use super::datasets::{self, Upload};
 use super::error::ClientError;
-use super::output::{Output, bytes};
+use super::output::{Output, bytes, count};
 
 /// What an upload did, as `--json` tells it.
 #[derive(Debug, Serialize)]
@@ -82,7 +82,7 @@ pub(super) async fn run(options: Upload, api: &Api, output: &Output) -> Result<E
     if found.is_empty() {
         let reason = match left_out.len() {
             0 => "no photo was found there".to_owned(),
-            n => format!("{n} files were looked at and none could be used"),
+            n => format!("{} looked at and none could be used", count(n, "file")),
         };
         return Err(ClientError::NothingUploaded { reason });
     }
@@ -121,7 +121,8 @@ pub(super) async fn run(options: Upload, api: &Api, output: &Output) -> Result<E
         output.document(&summary);
     } else {
         output.line(&format!(
-            "{n_photos} photos: {} sent ({}), {} already there, {} left out",
+            "{}: {} sent ({}), {} already there, {} left out",
+            count(summary.n_photos, "photo"),
             summary.n_sent,
             bytes(summary.sent_bytes),
             summary.n_known,
