@@ -68,7 +68,7 @@ def metrics(c, where, report, model, classes, labels, groups):
     """One model alone. `labels` index `classes`; a model may know fewer."""
     k = len(model.names)
     known = labels < k
-    right = model.answer == labels
+    right = known & (model.answer == labels)  # unknown is index k, which a new label may be
     c.same(f"{where}.classes", json.dumps(report["classes"]), json.dumps(model.names))
     c.same(f"{where}.n_known", report["n_known"], int(known.sum()))
     c.same(f"{where}.top1", report["top1"], float((model.top == labels)[known].mean()))
