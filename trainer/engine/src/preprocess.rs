@@ -71,6 +71,9 @@ impl Preprocessing {
     /// `rgb` has another length than its size says, or a side is zero.
     pub fn apply(&self, rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, EngineError> {
         let failed = |reason: String| EngineError::Resize { width, height, reason };
+        if width == 0 || height == 0 {
+            return Err(failed("it has no pixels".into()));
+        }
         let expected = width as usize * height as usize * 3;
         if rgb.len() != expected {
             return Err(EngineError::Length {
@@ -111,5 +114,94 @@ impl Preprocessing {
         (0_u8..=255)
             .map(|value| std::array::from_fn(|c| (f32::from(value) - self.mean[c]) / self.std[c]))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prep(fit: Fit) -> Preprocessing {
+        Preprocessing {
+            side: 16,
+            fit,
+            ..Preprocessing::efficientnet_lite0()
+        }
+    }
+
+    /// Left half black, right half white.
+    fn halves(width: u32, height: u32) -> Vec<u8> {
+        (0..width * height)
+            .flat_map(|i| [if i % width < width / 2 { 0 } else { 255 }; 3])
+            .collect()
+    }
+
+    #[test]
+    fn the_whole_image_or_its_middle() {
+        let stretched = prep(Fit::Stretch).apply(&halves(64, 20), 64, 20).unwrap();
+        assert_eq!(stretched.len(), 16 * 16 * 3);
+        assert_eq!((stretched[0], stretched[15 * 3]), (0, 255));
+        // The middle 20 of 64 columns: the edge is still in the middle.
+        let cropped = prep(Fit::CentreCrop { share: 1.0 })
+            .apply(&halves(64, 20), 64, 20)
+            .unwrap();
+        assert_eq!((cropped[4 * 3], cropped[11 * 3]), (0, 255));
+        // A border that a crop leaves out.
+        let mut framed = vec![255; 32 * 32 * 3];
+        for y in 4..28 {
+            framed[(y * 32 + 4) * 3..(y * 32 + 28) * 3].fill(10);
+        }
+        let inner = prep(Fit::CentreCrop { share: 0.5 }).apply(&framed, 32, 32).unwrap();
+        assert!(inner.iter().all(|value| *value == 10));
+    }
+
+    #[test]
+    fn instruction_sets_resize_to_the_same_bytes() {
+        use fast_image_resize::CpuExtensions;
+        let (width, height) = (320_u32, 213_u32);
+        let rgb: Vec<u8> = (0..width * height * 3)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        let source = ImageRef::new(width, height, &rgb, PixelType::U8x3).unwrap();
+        let with = |extensions: CpuExtensions| {
+            let mut resizer = Resizer::new();
+            #[expect(unsafe_code, reason = "the crate's only door to its copies")]
+            // SAFETY: only extensions that the machine supports are set.
+            unsafe {
+                resizer.set_cpu_extensions(extensions);
+            }
+            let mut result = Image::new(224, 224, PixelType::U8x3);
+            let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+            resizer.resize(&source, &mut result, &options).unwrap();
+            result.into_vec()
+        };
+        let plain = with(CpuExtensions::None);
+        #[cfg(target_arch = "x86_64")]
+        for extensions in [CpuExtensions::Sse4_1, CpuExtensions::Avx2] {
+            if extensions.is_supported() {
+                assert!(with(extensions) == plain, "{extensions:?}");
+            }
+        }
+        assert_eq!(plain.len(), 224 * 224 * 3);
+    }
+
+    #[test]
+    fn nonsense_is_refused_and_names_differ() {
+        let prep = prep(Fit::Stretch);
+        assert!(matches!(
+            prep.apply(&[0; 10], 2, 2),
+            Err(EngineError::Length {
+                expected: 12,
+                got: 10,
+                ..
+            })
+        ));
+        assert!(prep.apply(&[], 0, 0).is_err());
+        let other = Preprocessing {
+            fit: Fit::CentreCrop { share: 0.875 },
+            ..prep
+        };
+        assert_ne!(prep.digest(), other.digest());
+        assert_eq!(prep.table()[255], [1.0; 3]);
     }
 }
