@@ -26,8 +26,11 @@ pub struct Preprocessing {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fit {
-    /// All of it, whatever its proportions.
-    Stretch,
+    /// The middle of it, this share of each side, whatever its proportions.
+    Stretch {
+        /// In (0, 1].
+        share: f32,
+    },
     /// The middle square, this share of the shorter side.
     CentreCrop {
         /// In (0, 1].
@@ -46,12 +49,13 @@ pub enum Filter {
 }
 
 impl Preprocessing {
-    /// What EfficientNet-Lite0 was trained with, on the whole image: 224 × 224, (x − 127) / 128.
+    /// What EfficientNet-Lite0 was judged with: the middle seven eighths at 224 × 224, bicubic, (x − 127) / 128. Photos
+    /// that are not square are stretched, so that their sides are seen as well.
     #[must_use]
     pub const fn efficientnet_lite0() -> Self {
         Self {
             side: 224,
-            fit: Fit::Stretch,
+            fit: Fit::Stretch { share: 0.875 },
             filter: Filter::CatmullRom,
             mean: [127.0; 3],
             std: [128.0; 3],
@@ -91,18 +95,17 @@ impl Preprocessing {
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(filter))
             .use_alpha(false);
-        let options = match self.fit {
-            Fit::Stretch => options,
-            Fit::CentreCrop { share } => {
-                let side = f64::from(width.min(height)) * f64::from(share);
-                options.crop(
-                    (f64::from(width) - side) / 2.0,
-                    (f64::from(height) - side) / 2.0,
-                    side,
-                    side,
-                )
-            }
+        let shorter = width.min(height);
+        let (part, across, down) = match self.fit {
+            Fit::Stretch { share } => (share, width, height),
+            Fit::CentreCrop { share } => (share, shorter, shorter),
         };
+        if !(part > 0.0 && part <= 1.0) {
+            return Err(failed(format!("its share is {part}, which is not in (0, 1]")));
+        }
+        let (across, down) = (f64::from(across) * f64::from(part), f64::from(down) * f64::from(part));
+        let (left, top) = ((f64::from(width) - across) / 2.0, (f64::from(height) - down) / 2.0);
+        let options = options.crop(left, top, across, down);
         Resizer::new()
             .resize(&source, &mut result, &options)
             .map_err(|error| failed(error.to_string()))?;
@@ -138,7 +141,9 @@ mod tests {
 
     #[test]
     fn the_whole_image_or_its_middle() {
-        let stretched = prep(Fit::Stretch).apply(&halves(64, 20), 64, 20).unwrap();
+        let stretched = prep(Fit::Stretch { share: 1.0 })
+            .apply(&halves(64, 20), 64, 20)
+            .unwrap();
         assert_eq!(stretched.len(), 16 * 16 * 3);
         assert_eq!((stretched[0], stretched[15 * 3]), (0, 255));
         // The middle 20 of 64 columns: the edge is still in the middle.
@@ -151,8 +156,15 @@ mod tests {
         for y in 4..28 {
             framed[(y * 32 + 4) * 3..(y * 32 + 28) * 3].fill(10);
         }
-        let inner = prep(Fit::CentreCrop { share: 0.5 }).apply(&framed, 32, 32).unwrap();
-        assert!(inner.iter().all(|value| *value == 10));
+        for fit in [Fit::CentreCrop { share: 0.5 }, Fit::Stretch { share: 0.5 }] {
+            let inner = prep(fit).apply(&framed, 32, 32).unwrap();
+            assert!(inner.iter().all(|value| *value == 10), "{fit:?}");
+        }
+        // Three quarters of each side: of 64 columns 48, of 20 rows 15.
+        let most = prep(Fit::Stretch { share: 0.75 })
+            .apply(&halves(64, 20), 64, 20)
+            .unwrap();
+        assert_eq!((most[0], most[15 * 3]), (0, 255));
     }
 
     #[test]
@@ -187,7 +199,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_and_names_differ() {
-        let prep = prep(Fit::Stretch);
+        let prep = prep(Fit::Stretch { share: 1.0 });
         assert!(matches!(
             prep.apply(&[0; 10], 2, 2),
             Err(EngineError::Length {
@@ -197,6 +209,10 @@ mod tests {
             })
         ));
         assert!(prep.apply(&[], 0, 0).is_err());
+        for share in [0.0, -1.0, 2.0, f32::NAN] {
+            let fit = Fit::Stretch { share };
+            assert!(Preprocessing { fit, ..prep }.apply(&[7; 48], 4, 4).is_err(), "{share}");
+        }
         let other = Preprocessing {
             fit: Fit::CentreCrop { share: 0.875 },
             ..prep

@@ -48,7 +48,7 @@ fn odd_spec(padding: Padding) -> Spec {
 fn preprocessing(side: u32) -> Preprocessing {
     Preprocessing {
         side,
-        fit: Fit::Stretch,
+        fit: Fit::Stretch { share: 1.0 },
         filter: Filter::Bilinear,
         mean: [127.0, 100.0, 90.0],
         std: [128.0, 60.0, 50.0],
