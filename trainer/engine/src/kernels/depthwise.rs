@@ -1,6 +1,9 @@
 //! Depthwise convolution of one output row: input rows are already padded, so no position is special.
 
-#![expect(unsafe_code, reason = "the kernel's loads and stores, behind one assertion of lengths")]
+#![expect(
+    unsafe_code,
+    reason = "the kernel's loads and stores, behind one assertion of lengths"
+)]
 
 use super::lanes::Lanes;
 use super::{GROUP, Isa};
@@ -50,9 +53,19 @@ impl Depthwise {
         }
         // Everything that the kernels read or write lies inside these.
         let reach = ((width - 1) * self.stride + self.kernel) * self.channels;
-        assert!(row_len >= reach, "{width} positions read {reach} values of a row of {row_len}");
-        assert!(rows.len() >= (self.kernel - 1) * row_len + reach, "a kernel reads {} rows", self.kernel);
-        assert!(self.weight.len() == self.bias.len() * self.kernel * self.kernel, "weights and bias fit");
+        assert!(
+            row_len >= reach,
+            "{width} positions read {reach} values of a row of {row_len}"
+        );
+        assert!(
+            rows.len() >= (self.kernel - 1) * row_len + reach,
+            "a kernel reads {} rows",
+            self.kernel
+        );
+        assert!(
+            self.weight.len() == self.bias.len() * self.kernel * self.kernel,
+            "weights and bias fit"
+        );
         assert!(self.bias.len() >= self.channels, "every channel has a bias");
         // SAFETY: the lengths were asserted, and `Isa::available` names only what the machine has.
         unsafe {

@@ -1,6 +1,9 @@
 //! A matrix product with the weights packed once, and bias, activation and residual in its store.
 
-#![expect(unsafe_code, reason = "the kernel's loads and stores, behind one assertion of lengths")]
+#![expect(
+    unsafe_code,
+    reason = "the kernel's loads and stores, behind one assertion of lengths"
+)]
 
 use super::lanes::Lanes;
 use super::{GROUP, Isa};
@@ -62,12 +65,21 @@ impl Packed {
         }
         // Everything that the kernels read or write lies inside these.
         assert!(a.len() >= m * self.k, "a product reads {m} rows of {}", self.k);
-        assert!(m <= target.width || target.stride >= target.width * self.n, "lines do not overlap");
+        assert!(
+            m <= target.width || target.stride >= target.width * self.n,
+            "lines do not overlap"
+        );
         let last = m - 1;
         let end = last / target.width * target.stride + (last % target.width + 1) * self.n;
         assert!(target.out.len() >= end, "a product writes {m} rows of {}", self.n);
-        assert!(target.residual.is_none_or(|residual| residual.len() >= end), "a residual is as long as its result");
-        assert!(self.panels.len() == self.bias.len() * self.k, "panels and bias have the same columns");
+        assert!(
+            target.residual.is_none_or(|residual| residual.len() >= end),
+            "a residual is as long as its result"
+        );
+        assert!(
+            self.panels.len() == self.bias.len() * self.k,
+            "panels and bias have the same columns"
+        );
         // SAFETY: the lengths were asserted, and `Isa::available` names only what the machine has.
         unsafe {
             match isa {

@@ -33,7 +33,10 @@ fn close(got: &[f32], expected: &[f64], what: &str) {
 /// Copies of one name give equal bits.
 fn same_bits(results: &[(Isa, Vec<f32>)]) {
     for (isa, values) in results {
-        let twin = results.iter().find(|(other, _)| other.id() == isa.id()).map(|(_, values)| values);
+        let twin = results
+            .iter()
+            .find(|(other, _)| other.id() == isa.id())
+            .map(|(_, values)| values);
         let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         assert_eq!(twin.map(|twin| bits(twin)), Some(bits(values)), "{isa:?}");
     }
@@ -63,7 +66,9 @@ fn products_equal_a_plain_sum() {
             for row in 0..m {
                 for column in 0..n {
                     let place = row / width * stride + row % width * n + column;
-                    let sum: f64 = (0..k).map(|p| f64::from(a[row * k + p]) * f64::from(b[column * k + p])).sum();
+                    let sum: f64 = (0..k)
+                        .map(|p| f64::from(a[row * k + p]) * f64::from(b[column * k + p]))
+                        .sum();
                     let residual = if with_residual { f64::from(residual[place]) } else { 0.0 };
                     expected[place] = activate(activation, sum + f64::from(bias[column])) + residual;
                 }
