@@ -73,11 +73,17 @@ impl Storage {
     async fn open(config: &StorageConfig) -> Result<Self, StartError> {
         config.check()?;
         if let Err(source) = std::fs::create_dir_all(&config.data) {
-            return Err(StartError::Folder { path: config.data.clone(), source });
+            return Err(StartError::Folder {
+                path: config.data.clone(),
+                source,
+            });
         }
         let store = storage::open(config.store.as_deref(), &config.data)?;
         let db = Db::connect(&config.database_url()).await?;
-        Ok(Self { db, artifacts: Artifacts::new(store, Handle::current()) })
+        Ok(Self {
+            db,
+            artifacts: Artifacts::new(store, Handle::current()),
+        })
     }
 
     fn queue(&self, config: &StorageConfig, clock: &Clock, wake: &Wake) -> DbQueue {
@@ -108,13 +114,19 @@ impl Application {
     pub async fn build_with_clock(config: Config, clock: Clock) -> Result<Self, StartError> {
         config.check()?;
         let storage = Storage::open(&config.storage).await?;
-        let listen = |source| StartError::Listen { address: config.listen, source };
+        let listen = |source| StartError::Listen {
+            address: config.listen,
+            source,
+        };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let backbone = load_backbone().await;
         let wake = Wake::default();
         let queue = storage.queue(&config.storage, &clock, &wake);
-        let workers = WorkersConfig { n_workers: config.workers, poll: config.storage.poll() };
+        let workers = WorkersConfig {
+            n_workers: config.workers,
+            poll: config.storage.poll(),
+        };
         let workers = Workers::start(&queue, &backbone, workers).map_err(StartError::Worker)?;
         let state = AppState {
             db: storage.db,
@@ -123,10 +135,17 @@ impl Application {
             clock,
             wake,
             placing: Arc::default(),
-            decoding: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
+            decoding: Arc::new(Semaphore::new(
+                std::thread::available_parallelism().map_or(2, usize::from),
+            )),
             config: Arc::new(config),
         };
-        Ok(Self { listener, address, state, workers: Some(workers) })
+        Ok(Self {
+            listener,
+            address,
+            state,
+            workers: Some(workers),
+        })
     }
 
     /// Where it answers.

@@ -35,8 +35,9 @@ pub(crate) fn routes(state: &AppState, api: Router) -> Router {
         move || shell(options.clone())
     };
     // Names carry no digest yet, so a browser asks each time whether its copy is still the newest.
-    let files = get_service(ServeDir::new(site.join("pkg")).precompressed_br().precompressed_gzip())
-        .layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-cache")));
+    let files = get_service(ServeDir::new(site.join("pkg")).precompressed_br().precompressed_gzip()).layer(
+        SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    );
     let missing = {
         let (given, page) = (given.clone(), page.clone());
         move |request: Request| missing(request, given.clone(), page.clone())
@@ -90,7 +91,11 @@ impl InProcess {
             let body = to_bytes(response.into_body(), MOST_BYTES).await;
             let body = body.map_err(|error| BackendError::unreachable(&error.to_string()))?;
             let text = String::from_utf8_lossy(&body).into_owned();
-            if status.is_success() { Ok(text) } else { Err(BackendError::from_answer(status.as_u16(), &text)) }
+            if status.is_success() {
+                Ok(text)
+            } else {
+                Err(BackendError::from_answer(status.as_u16(), &text))
+            }
         })
     }
 }

@@ -73,7 +73,10 @@ fn api(state: &AppState) -> Router {
     const { assert!(images::MAX_IMAGE_BYTES <= MAX_JSON_BYTES) };
     routes
         .route("/api/v1/openapi.json", get(|| async { Json(description) }))
-        .route("/healthz", get(|| async { Json(serde_json::json!({ "status": "ok" })) }))
+        .route(
+            "/healthz",
+            get(|| async { Json(serde_json::json!({ "status": "ok" })) }),
+        )
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(state.clone())
 }
@@ -94,7 +97,10 @@ pub(crate) fn all(state: &AppState, pages: Router) -> Router {
         .layer(fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(REFERRER_POLICY, "same-origin"))
         // No other site may lay a page of ours under its own and have somebody publish by a click.
-        .layer(fixed(CONTENT_SECURITY_POLICY, "frame-ancestors 'none'; base-uri 'self'; object-src 'none'"))
+        .layer(fixed(
+            CONTENT_SECURITY_POLICY,
+            "frame-ancestors 'none'; base-uri 'self'; object-src 'none'",
+        ))
         .layer(CompressionLayer::new().compress_when(compressible))
 }
 

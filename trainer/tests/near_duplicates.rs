@@ -1,5 +1,7 @@
 //! Near-duplicate groups on the bundled photos: characters on red paper look alike, and still each is its own photo.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
 

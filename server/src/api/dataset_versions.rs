@@ -6,9 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use domain::api::{NewDatasetVersion, NewItem};
-use domain::dataset::{
-    Dataset, DatasetRow, DatasetVersion, Finding, FindingKind, Split, count_classes, rows_digest,
-};
+use domain::dataset::{Dataset, DatasetRow, DatasetVersion, Finding, FindingKind, Split, count_classes, rows_digest};
 use domain::ids::{DatasetVersionId, Digest, ProjectId};
 use domain::split::{Incoming, assign};
 use trainer::images::{PerceptualHash, group_near_duplicates};
@@ -66,7 +64,9 @@ pub(crate) async fn create(
         }
         tracing::info!(dataset = %dataset.id, "another upload was faster; deciding anew");
     }
-    Err(ApiError::conflict("other uploads to this dataset kept getting ahead; try again in a moment"))
+    Err(ApiError::conflict(
+        "other uploads to this dataset kept getting ahead; try again in a moment",
+    ))
 }
 
 fn check(new: &NewDatasetVersion) -> Result<(), ApiError> {
@@ -80,7 +80,11 @@ fn check(new: &NewDatasetVersion) -> Result<(), ApiError> {
         )));
     }
     // A file's name is only shown, never opened, but it is shown to people.
-    let names = new.items.iter().map(|item| &item.name).chain(new.left_out.iter().map(|file| &file.name));
+    let names = new
+        .items
+        .iter()
+        .map(|item| &item.name)
+        .chain(new.left_out.iter().map(|file| &file.name));
     for name in names {
         if name.chars().count() > 1000 || name.chars().any(char::is_control) {
             return Err(ApiError::invalid(format!(
@@ -181,7 +185,10 @@ fn next(
 ) -> Result<(DatasetVersion, Vec<DatasetRow>), ApiError> {
     if added.is_empty() {
         let why = findings.first().map_or("", |finding| finding.message.as_str());
-        return Err(ApiError::invalid(format!("none of the {} images can be added; {why}", new.items.len())));
+        return Err(ApiError::invalid(format!(
+            "none of the {} images can be added; {why}",
+            new.items.len()
+        )));
     }
     let mut rows: BTreeMap<Digest, DatasetRow> = before.iter().map(|row| (row.image, row.clone())).collect();
     for row in added {
@@ -192,7 +199,12 @@ fn next(
                 kind: FindingKind::Relabelled,
                 name: String::new(),
                 image: Some(row.image),
-                message: format!("was {} in version {}, is {} now", old.class, before_number(latest), row.class),
+                message: format!(
+                    "was {} in version {}, is {} now",
+                    old.class,
+                    before_number(latest),
+                    row.class
+                ),
             });
         }
     }
@@ -205,15 +217,26 @@ fn next(
         message: file.reason.chars().take(300).collect(),
     }));
     for count in &classes {
-        let splits = [("train", count.train), ("calibration", count.calibration), ("sealed", count.sealed)];
-        let few = splits.iter().filter(|(_, n)| *n < FEW).map(|(split, n)| format!("{n} in {split}"));
+        let splits = [
+            ("train", count.train),
+            ("calibration", count.calibration),
+            ("sealed", count.sealed),
+        ];
+        let few = splits
+            .iter()
+            .filter(|(_, n)| *n < FEW)
+            .map(|(split, n)| format!("{n} in {split}"));
         let few: Vec<String> = few.collect();
         if !few.is_empty() {
             findings.push(Finding {
                 kind: FindingKind::TooFew,
                 name: String::new(),
                 image: None,
-                message: format!("{} has only {}; {FEW} or more in each split are advised", count.class, few.join(", ")),
+                message: format!(
+                    "{} has only {}; {FEW} or more in each split are advised",
+                    count.class,
+                    few.join(", ")
+                ),
             });
         }
     }

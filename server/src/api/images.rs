@@ -37,7 +37,10 @@ pub(crate) async fn missing(
     }
     let project = project(&state, named(asked.project.as_ref())).await?;
     let images = db::images::missing(&state.db, &project.id, &asked.images).await?;
-    Ok(Json(MissingImages { project: asked.project, images }))
+    Ok(Json(MissingImages {
+        project: asked.project,
+        images,
+    }))
 }
 
 /// Store an image under the BLAKE3 digest of its bytes; a second time changes nothing.
@@ -54,7 +57,10 @@ pub(crate) async fn put(
     let digest: Digest = parse(&digest)?;
     let project = project(&state, query.project.as_deref()).await?;
     let known = db::images::get(&state.db, &project.id, &digest).await?;
-    let permit = Arc::clone(&state.decoding).acquire_owned().await.map_err(ApiError::internal)?;
+    let permit = Arc::clone(&state.decoding)
+        .acquire_owned()
+        .await
+        .map_err(ApiError::internal)?;
     let key = ArtifactKey::image(&project.id, &digest);
     let artifacts = state.artifacts.clone();
     let (image, hash) = state
@@ -117,7 +123,9 @@ pub(crate) async fn get(
 }
 
 fn parse(digest: &str) -> Result<Digest, ApiError> {
-    digest.parse().map_err(|error: domain::ids::InvalidDigest| ApiError::invalid(error.to_string()))
+    digest
+        .parse()
+        .map_err(|error: domain::ids::InvalidDigest| ApiError::invalid(error.to_string()))
 }
 
 /// Only pictures that decoded are stored, so the first bytes say which kind it is.

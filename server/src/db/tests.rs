@@ -33,10 +33,18 @@ impl Store {
         let file = folder.path().join("rehead.db");
         let db = Db::connect(&format!("sqlite:{}", file.display())).await.unwrap();
         let project = ProjectId("p".to_owned());
-        let made = Project { id: project.clone(), name: ProjectName::new("main").unwrap(), created_us: 1 };
+        let made = Project {
+            id: project.clone(),
+            name: ProjectName::new("main").unwrap(),
+            created_us: 1,
+        };
         assert!(projects::insert(&db, &made).await.unwrap());
         assert!(!projects::insert(&db, &made).await.unwrap(), "a name is given once");
-        Self { db, project, _folder: folder }
+        Self {
+            db,
+            project,
+            _folder: folder,
+        }
     }
 
     async fn dataset(&self, name: &str) -> Dataset {
@@ -52,8 +60,15 @@ impl Store {
     }
 
     async fn image(&self, bytes: &str) -> Digest {
-        let image = StoredImage { digest: Digest::of(bytes.as_bytes()), size_bytes: 1, width: 1, height: 1 };
-        images::insert(&self.db, &self.project, &image, "hash", 1).await.unwrap();
+        let image = StoredImage {
+            digest: Digest::of(bytes.as_bytes()),
+            size_bytes: 1,
+            width: 1,
+            height: 1,
+        };
+        images::insert(&self.db, &self.project, &image, "hash", 1)
+            .await
+            .unwrap();
         image.digest
     }
 
@@ -70,7 +85,9 @@ impl Store {
             findings: Vec::new(),
             created_us: 1,
         };
-        datasets::insert_version(&self.db, &self.project, n_seen, &version, rows).await.unwrap()
+        datasets::insert_version(&self.db, &self.project, n_seen, &version, rows)
+            .await
+            .unwrap()
     }
 
     async fn queued(&self, id: &str) -> JobId {
@@ -154,7 +171,10 @@ impl Store {
             files: Vec::new(),
             created_us: 4,
         };
-        let ending = Ending::Succeeded { model: &model, verdict: &verdict };
+        let ending = Ending::Succeeded {
+            model: &model,
+            verdict: &verdict,
+        };
         assert!(self.finish(&worker, &job, 1, &ending).await);
         assert!(!self.finish(&worker, &job, 1, &ending).await, "a job ends once");
         assert_eq!(models::get(&self.db, &model.id).await.unwrap(), Some(model.clone()));
@@ -186,7 +206,12 @@ fn worker(name: &str) -> WorkerId {
 }
 
 fn row(image: Digest, split: Split) -> DatasetRow {
-    DatasetRow { image, class: ClassName::new("fu").unwrap(), split, group: image }
+    DatasetRow {
+        image,
+        class: ClassName::new("fu").unwrap(),
+        split,
+        group: image,
+    }
 }
 
 #[tokio::test]
@@ -196,9 +221,13 @@ async fn facts_refuse_every_change() {
     let image = store.image("a").await;
     assert!(store.version(&dataset, 1, 0, &[row(image, Split::Train)]).await);
     let model = store.model("m").await;
-    let published = releases::publish(&store.db, &store.release("r", &model), None).await.unwrap();
+    let published = releases::publish(&store.db, &store.release("r", &model), None)
+        .await
+        .unwrap();
     assert_eq!(published.unwrap().number, 1);
-    let Db::Sqlite(pool) = &store.db else { panic!("a SQLite store") };
+    let Db::Sqlite(pool) = &store.db else {
+        panic!("a SQLite store")
+    };
     let changes = [
         "UPDATE dataset_versions SET number = 2",
         "DELETE FROM dataset_versions",
@@ -218,7 +247,9 @@ async fn facts_refuse_every_change() {
     for change in changes {
         let refused = sqlx::query(change).execute(pool).await.unwrap_err().to_string();
         assert!(
-            ["immutable", "append-only", "never changes"].iter().any(|word| refused.contains(word)),
+            ["immutable", "append-only", "never changes"]
+                .iter()
+                .any(|word| refused.contains(word)),
             "{change}: {refused}"
         );
     }
@@ -233,13 +264,20 @@ async fn a_version_decided_on_an_old_view_is_not_written() {
     assert!(store.version(&one, 1, n_seen, &[row(image, Split::Train)]).await);
     // Decided at the same moment in another dataset: the image would certify what it trained.
     assert!(!store.version(&two, 1, n_seen, &[row(image, Split::Sealed)]).await);
-    assert_eq!(datasets::latest(&store.db, &two.id).await.unwrap(), None, "nothing of it is there");
+    assert_eq!(
+        datasets::latest(&store.db, &two.id).await.unwrap(),
+        None,
+        "nothing of it is there"
+    );
     let known = images::get(&store.db, &store.project, &image).await.unwrap().unwrap();
     assert_eq!((known.split, known.group), (Some(Split::Train), Some(image)));
     let n_seen = projects::n_versions(&store.db, &store.project).await.unwrap();
     assert!(store.version(&two, 1, n_seen, &[row(image, Split::Train)]).await);
     let latest = datasets::latest(&store.db, &two.id).await.unwrap().unwrap();
-    assert_eq!(datasets::rows(&store.db, &latest.id).await.unwrap(), [row(image, Split::Train)]);
+    assert_eq!(
+        datasets::rows(&store.db, &latest.id).await.unwrap(),
+        [row(image, Split::Train)]
+    );
 }
 
 #[tokio::test]
@@ -248,17 +286,28 @@ async fn a_channel_moves_from_what_was_seen_only() {
     let (old, new) = (store.model("old").await, store.model("new").await);
     let publish = async |id: &str, model: &ModelId, expected: Option<&str>| {
         let expected = expected.map(|id| ReleaseId(id.to_owned()));
-        releases::publish(&store.db, &store.release(id, model), expected.as_ref()).await.unwrap()
+        releases::publish(&store.db, &store.release(id, model), expected.as_ref())
+            .await
+            .unwrap()
     };
-    assert!(publish("r0", &old, Some("nothing")).await.is_none(), "the channel has no release yet");
+    assert!(
+        publish("r0", &old, Some("nothing")).await.is_none(),
+        "the channel has no release yet"
+    );
     assert_eq!(publish("r1", &old, None).await.unwrap().number, 1);
     assert!(publish("r2", &new, None).await.is_none(), "it has one now");
     let racers = ["a", "b", "c", "d", "e", "f"].map(|id| publish(id, &new, Some("r1")));
     let moved: Vec<Release> = futures::future::join_all(racers).await.into_iter().flatten().collect();
-    assert_eq!(moved.iter().map(|release| release.number).collect::<Vec<_>>(), [2], "one of six wins");
+    assert_eq!(
+        moved.iter().map(|release| release.number).collect::<Vec<_>>(),
+        [2],
+        "one of six wins"
+    );
     let log = releases::list(&store.db, &store.project, None).await.unwrap();
     assert_eq!(log.len(), 2, "who lost left no line");
-    let current = releases::current(&store.db, &store.project, &moved[0].channel).await.unwrap();
+    let current = releases::current(&store.db, &store.project, &moved[0].channel)
+        .await
+        .unwrap();
     assert_eq!(current.as_ref(), Some(&moved[0]));
 }
 
@@ -269,16 +318,26 @@ async fn a_lost_lease_is_taken_over_until_it_has_cost_too_many_workers() {
     let mut now_us = 10;
     for attempt in 1..=MAX_ATTEMPTS {
         let name = worker(&format!("w{attempt}"));
-        assert_eq!(store.claim(&name, now_us).await.map(|claim| claim.attempt), Some(attempt));
-        let held = queue::heartbeat(&store.db, &name, &job, attempt, now_us + 2 * LEASE_US).await.unwrap();
+        assert_eq!(
+            store.claim(&name, now_us).await.map(|claim| claim.attempt),
+            Some(attempt)
+        );
+        let held = queue::heartbeat(&store.db, &name, &job, attempt, now_us + 2 * LEASE_US)
+            .await
+            .unwrap();
         assert_eq!(held, Some(false));
         let beaten = now_us + LEASE_US + 1;
-        assert!(store.claim(&worker("other"), beaten).await.is_none(), "a heartbeat holds it longer");
+        assert!(
+            store.claim(&worker("other"), beaten).await.is_none(),
+            "a heartbeat holds it longer"
+        );
         if attempt > 1 {
             let zombie = worker(&format!("w{}", attempt - 1));
             assert!(!store.finish(&zombie, &job, attempt - 1, &Ending::Cancelled).await);
             assert!(!store.finish(&zombie, &job, attempt, &Ending::Cancelled).await);
-            let lost = queue::heartbeat(&store.db, &zombie, &job, attempt - 1, i64::MAX).await.unwrap();
+            let lost = queue::heartbeat(&store.db, &zombie, &job, attempt - 1, i64::MAX)
+                .await
+                .unwrap();
             assert_eq!(lost, None);
         }
         now_us += 2 * LEASE_US + 1;
@@ -299,13 +358,26 @@ async fn a_leaving_worker_gives_its_attempt_back_and_a_wish_to_stop_is_kept() {
         assert_eq!(store.job(&job).await.state, JobState::Queued);
     }
     store.claim(&worker("w"), 10).await.unwrap();
-    assert_eq!(jobs::request_cancel(&store.db, &job, 11).await.unwrap(), Some(JobState::Running));
+    assert_eq!(
+        jobs::request_cancel(&store.db, &job, 11).await.unwrap(),
+        Some(JobState::Running)
+    );
     assert!(store.finish(&worker("w"), &job, 1, &Ending::Released).await);
     let ended = store.job(&job).await;
-    assert_eq!(ended.state, JobState::Cancelled, "else nobody would ever take or end it");
+    assert_eq!(
+        ended.state,
+        JobState::Cancelled,
+        "else nobody would ever take or end it"
+    );
     assert!(ended.finished_us.is_some());
     let last = events::after(&store.db, &job, 0).await.unwrap().pop().unwrap();
-    assert_eq!(last.kind, EventKind::State { state: JobState::Cancelled, message: None });
+    assert_eq!(
+        last.kind,
+        EventKind::State {
+            state: JobState::Cancelled,
+            message: None
+        }
+    );
 }
 
 #[tokio::test]
@@ -326,7 +398,9 @@ async fn events_are_numbered_without_gap_by_the_holder_alone() {
     store.claim(&holder, 10).await.unwrap();
     let kind = EventKind::StageStarted { stage: Stage::Fetch };
     let append = async |name: &WorkerId| {
-        events::append_fenced(&store.db, name, &job, 1, 11, &kind).await.unwrap()
+        events::append_fenced(&store.db, name, &job, 1, 11, &kind)
+            .await
+            .unwrap()
     };
     let stranger = worker("stranger");
     let writers = (0..40).map(|index| append(if index % 4 == 0 { &stranger } else { &holder }));
@@ -334,6 +408,9 @@ async fn events_are_numbered_without_gap_by_the_holder_alone() {
     assert_eq!(numbers.len(), 30);
     assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), 30, "no number twice");
     let all = events::after(&store.db, &job, 0).await.unwrap();
-    assert!(all.iter().map(|event| event.seq).eq(1..=33), "draft, queued, running and the thirty");
+    assert!(
+        all.iter().map(|event| event.seq).eq(1..=33),
+        "draft, queued, running and the thirty"
+    );
     assert_eq!(events::after(&store.db, &job, 31).await.unwrap(), all[31..]);
 }

@@ -25,7 +25,10 @@ async fn state() -> (AppState, tempfile::TempDir) {
 }
 
 fn request(method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> Request {
-    let builder = Request::builder().method(method).uri(path).header(HOST, "127.0.0.1:3000");
+    let builder = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, "127.0.0.1:3000");
     builder.header(CONTENT_TYPE, content_type).body(body.into()).unwrap()
 }
 
@@ -44,7 +47,10 @@ async fn problem(response: Response, status: u16) -> Problem {
     assert_eq!(response.status().as_u16(), status);
     let problem: Problem = serde_json::from_str(&text(response).await).unwrap();
     assert_eq!((problem.status, &problem.request_id), (status, &id));
-    assert!(problem.kind.starts_with("/problems/") && !problem.detail.is_empty(), "{problem:?}");
+    assert!(
+        problem.kind.starts_with("/problems/") && !problem.detail.is_empty(),
+        "{problem:?}"
+    );
     problem
 }
 
@@ -59,14 +65,38 @@ async fn whatever_goes_wrong_is_a_problem_with_the_requests_id() {
     let cases = [
         (request("GET", "/api/v1/nonsense", json, ""), 404, "not-found"),
         (request("GET", "/api/nonsense", json, ""), 404, "not-found"),
-        (request("DELETE", "/api/v1/datasets", json, ""), 405, "method-not-allowed"),
-        (request("POST", "/api/v1/datasets", json, "{\"name\":"), 400, "bad-request"),
-        (request("POST", "/api/v1/datasets", "text/plain", "{}"), 415, "bad-request"),
-        (request("POST", "/api/v1/datasets", json, "{\"name\":\"../x\"}"), 422, "bad-request"),
-        (request("POST", "/api/v1/datasets", json, "{\"name\":\"x\",\"y\":1}"), 422, "bad-request"),
+        (
+            request("DELETE", "/api/v1/datasets", json, ""),
+            405,
+            "method-not-allowed",
+        ),
+        (
+            request("POST", "/api/v1/datasets", json, "{\"name\":"),
+            400,
+            "bad-request",
+        ),
+        (
+            request("POST", "/api/v1/datasets", "text/plain", "{}"),
+            415,
+            "bad-request",
+        ),
+        (
+            request("POST", "/api/v1/datasets", json, "{\"name\":\"../x\"}"),
+            422,
+            "bad-request",
+        ),
+        (
+            request("POST", "/api/v1/datasets", json, "{\"name\":\"x\",\"y\":1}"),
+            422,
+            "bad-request",
+        ),
         (request("GET", "/api/v1/jobs?state=lost", json, ""), 400, "bad-request"),
         (request("GET", "/api/v1/jobs/x", json, ""), 404, "not-found"),
-        (request("GET", "/api/v1/jobs?project=nowhere", json, ""), 404, "not-found"),
+        (
+            request("GET", "/api/v1/jobs?project=nowhere", json, ""),
+            404,
+            "not-found",
+        ),
         (request("PUT", "/api/v1/images/abc", json, "x"), 422, "invalid"),
         (request("PUT", &letter, json, "another letter"), 422, "digest-mismatch"),
         (request("PUT", &letter, json, "a letter"), 422, "not-an-image"),
@@ -114,7 +144,12 @@ async fn other_sites_and_other_names_are_refused() {
     let made = answer(&router, post("origin", "http://127.0.0.1:3000")).await;
     assert_eq!(made.status(), StatusCode::CREATED);
     assert_eq!(made.headers()["x-content-type-options"], "nosniff");
-    assert!(made.headers()["content-security-policy"].to_str().unwrap().contains("frame-ancestors 'none'"));
+    assert!(
+        made.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .contains("frame-ancestors 'none'")
+    );
 }
 
 #[tokio::test]
@@ -126,7 +161,7 @@ async fn the_description_lists_every_route_with_its_answers() {
     let paths = described["paths"].as_object().unwrap();
     assert!(paths.len() > 30, "{:?}", paths.keys());
     for path in paths.keys() {
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         let request = request("OPTIONS", &path, "", "");
         let status = answer(&router, request).await.status();
         assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path} is there");
@@ -140,10 +175,17 @@ async fn an_empty_server_tells_its_state() {
     let (state, _folder) = state().await;
     let router = all(&state, Router::new());
     let health = text(answer(&router, request("GET", "/healthz", "", "")).await).await;
-    assert_eq!(serde_json::from_str::<Value>(&health).unwrap(), json!({ "status": "ok" }));
+    assert_eq!(
+        serde_json::from_str::<Value>(&health).unwrap(),
+        json!({ "status": "ok" })
+    );
     let overview = text(answer(&router, request("GET", "/api/v1/overview", "", "")).await).await;
     let overview: Overview = serde_json::from_str(&overview).unwrap();
-    let names: Vec<&str> = overview.channels.iter().map(|live| live.channel.name.as_str()).collect();
+    let names: Vec<&str> = overview
+        .channels
+        .iter()
+        .map(|live| live.channel.name.as_str())
+        .collect();
     assert_eq!(names, ["production", "staging"]);
     let twice = answer(&router, request("GET", "/api/v1/overview", "", "")).await;
     let twice: Overview = serde_json::from_str(&text(twice).await).unwrap();

@@ -49,13 +49,14 @@ pub enum Filter {
 }
 
 impl Preprocessing {
-    /// What EfficientNet-Lite0 was judged with: the middle seven eighths at 224 × 224, bicubic, (x − 127) / 128. Photos
-    /// that are not square are stretched, so that their sides are seen as well.
+    /// The middle four fifths of each side at 224 × 224, bicubic, (x − 127) / 128. The network was judged on ImageNet with
+    /// seven eighths; on photos of characters four fifths accept more rightly (57.5 % against 55.0 % of the bundled ones,
+    /// 51.5 % for the whole photo). Photos that are not square are stretched, so that their sides are seen as well.
     #[must_use]
     pub const fn efficientnet_lite0() -> Self {
         Self {
             side: 224,
-            fit: Fit::Stretch { share: 0.875 },
+            fit: Fit::Stretch { share: 0.8 },
             filter: Filter::CatmullRom,
             mean: [127.0; 3],
             std: [128.0; 3],

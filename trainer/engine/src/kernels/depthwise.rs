@@ -1,6 +1,10 @@
 //! Depthwise convolution of one output row: input rows are already padded, so no position is special.
 
 #![expect(
+    clippy::needless_range_loop,
+    reason = "an index walks several register arrays at once, of constant length"
+)]
+#![expect(
     unsafe_code,
     reason = "the kernel's loads and stores, behind one assertion of lengths"
 )]

@@ -1,6 +1,10 @@
 //! A matrix product with the weights packed once, and bias, activation and residual in its store.
 
 #![expect(
+    clippy::needless_range_loop,
+    reason = "an index walks several register arrays at once, of constant length"
+)]
+#![expect(
     unsafe_code,
     reason = "the kernel's loads and stores, behind one assertion of lengths"
 )]
