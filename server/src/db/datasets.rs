@@ -171,8 +171,10 @@ pub async fn insert_version(
     const VERSION: &str = "INSERT INTO dataset_versions \
         (id, project, dataset, number, digest, n_images, classes, findings, created_us) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    const ASSIGN: &str = "UPDATE images SET split = new.split, grp = new.grp FROM \
-        (SELECT value ->> 'i' AS image, value ->> 's' AS split, value ->> 'g' AS grp FROM json_each($2)) AS new \
+    // Materialised, or SQLite reads the whole list anew for each image of the project.
+    const ASSIGN: &str = "WITH new AS MATERIALIZED \
+        (SELECT value ->> 'i' AS image, value ->> 's' AS split, value ->> 'g' AS grp FROM json_each($2)) \
+        UPDATE images SET split = new.split, grp = new.grp FROM new \
         WHERE images.project = $1 AND images.digest = new.image AND images.split IS NULL";
     const ROWS: &str = "INSERT INTO dataset_rows (project, version, image, class, split, grp) \
         SELECT $1, $2, value ->> 'i', value ->> 'c', value ->> 's', value ->> 'g' FROM json_each($3)";
