@@ -291,13 +291,14 @@ def main():
     training = report["training"]
     c.same("training.n_calibration", training["n_calibration"], int((split == CALIBRATION).sum()))
     c.same("training.n_train", training["n_train"], int((split == TRAIN).sum()))
-    best = min(
-        (t for t in training["trials"] if report["comparison"] is None or trial_feasible(t)),
-        key=lambda t: t["calibration_loss"],
-        default=None,
-    )
-    if best is not None:
+    if report["comparison"] is None:
+        best = min(training["trials"], key=lambda t: t["calibration_loss"])
         c.same("training.l2 has the least calibration loss", training["l2"], best["l2"])
+    elif training["dial"]["feasible"]:
+        width = lambda t: math.inf if t["b_safe"] is None else t["b_safe"] - t["b_need"]
+        feasible = [t for t in training["trials"] if t["b_need"] is not None and width(t) >= 0]
+        best = max(feasible, key=lambda t: (width(t), -t["calibration_loss"]))
+        c.same("training.l2 has the widest interval", training["l2"], best["l2"])
     candidate = Model(manifest, softmax(z[sealed]))
     metrics(c, "candidate", report["candidate"], candidate, names, y, groups)
     if report["baseline"] is None:
@@ -324,11 +325,6 @@ def main():
         print(difference)
     print(f"{c.n} numbers compared, max relative difference {c.largest:.2e}, {len(c.differences)} differences")
     return 1 if c.differences else 0
-
-
-def trial_feasible(trial):
-    need, safe = trial["b_need"], trial["b_safe"]
-    return need is not None and (safe is None or need <= safe)
 
 
 if __name__ == "__main__":

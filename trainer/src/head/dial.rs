@@ -122,6 +122,14 @@ impl Interval {
         }
     }
 
+    /// From one end to the other, logits.
+    pub(super) fn width(&self) -> f64 {
+        match (self.b_need, self.b_safe) {
+            (Some(need), Some(safe)) => safe - need,
+            _ => f64::INFINITY,
+        }
+    }
+
     /// The middle, an unbounded end standing one logit beyond the other; `b_safe` where the interval is empty.
     pub(super) fn offset(&self) -> f64 {
         match (self.b_need, self.b_safe) {
