@@ -16,7 +16,7 @@ use crate::rehead::Rehead;
 use crate::server::Server;
 use crate::{front, machine, server};
 
-/// The baseline's eight characters and what is none of them.
+/// The baseline's eight classes: seven characters, and what is none of them.
 const LUCKY: &str = "lucky";
 /// The class that is added: one handwriting of 福.
 const NEW: &str = "fu-ma";
@@ -98,7 +98,7 @@ pub(crate) fn run_demo(options: &Options) -> Result<ExitCode> {
 
 /// Baseline, release, new class, clone; the clone's result.
 fn story(rehead: &Rehead, steps: &mut Steps) -> Result<Value> {
-    steps.run("Upload the photos of eight lucky characters", || {
+    steps.run("Upload the photos of the eight lucky-character classes", || {
         upload(rehead, LUCKY, "baseline.zip", None)
     })?;
     let mut baseline = String::new();

@@ -79,7 +79,8 @@ pub(super) fn latest(dataset: &Value) -> Option<&Value> {
 /// One line about a dataset's version.
 pub(super) fn describe_version(version: &Value) -> String {
     let n_classes = array(&version["classes"]).len();
-    format!("{} photos of {n_classes} classes", version["n_images"])
+    let classes = if n_classes == 1 { "class" } else { "classes" };
+    format!("{} photos of {n_classes} {classes}", version["n_images"])
 }
 
 /// The model of the newest cold job that passed.
