@@ -8,6 +8,7 @@
 CREATE TABLE projects (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL UNIQUE,
+    n_versions BIGINT NOT NULL DEFAULT 0,   -- dataset versions made: splits are decided by compare-and-swap on it
     created_us BIGINT NOT NULL
 );
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engine::Backbone;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use trainer::artifacts::Artifacts;
 
 use crate::clock::Clock;
@@ -72,11 +73,17 @@ impl Storage {
     async fn open(config: &StorageConfig) -> Result<Self, StartError> {
         config.check()?;
         if let Err(source) = std::fs::create_dir_all(&config.data) {
-            return Err(StartError::Folder { path: config.data.clone(), source });
+            return Err(StartError::Folder {
+                path: config.data.clone(),
+                source,
+            });
         }
         let store = storage::open(config.store.as_deref(), &config.data)?;
         let db = Db::connect(&config.database_url()).await?;
-        Ok(Self { db, artifacts: Artifacts::new(store, Handle::current()) })
+        Ok(Self {
+            db,
+            artifacts: Artifacts::new(store, Handle::current()),
+        })
     }
 
     fn queue(&self, config: &StorageConfig, clock: &Clock, wake: &Wake) -> DbQueue {
@@ -107,13 +114,19 @@ impl Application {
     pub async fn build_with_clock(config: Config, clock: Clock) -> Result<Self, StartError> {
         config.check()?;
         let storage = Storage::open(&config.storage).await?;
-        let listen = |source| StartError::Listen { address: config.listen, source };
+        let listen = |source| StartError::Listen {
+            address: config.listen,
+            source,
+        };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let backbone = load_backbone().await;
         let wake = Wake::default();
         let queue = storage.queue(&config.storage, &clock, &wake);
-        let workers = WorkersConfig { n_workers: config.workers, poll: config.storage.poll() };
+        let workers = WorkersConfig {
+            n_workers: config.workers,
+            poll: config.storage.poll(),
+        };
         let workers = Workers::start(&queue, &backbone, workers).map_err(StartError::Worker)?;
         let state = AppState {
             db: storage.db,
@@ -121,9 +134,18 @@ impl Application {
             backbone,
             clock,
             wake,
+            placing: Arc::default(),
+            decoding: Arc::new(Semaphore::new(
+                std::thread::available_parallelism().map_or(2, usize::from),
+            )),
             config: Arc::new(config),
         };
-        Ok(Self { listener, address, state, workers: Some(workers) })
+        Ok(Self {
+            listener,
+            address,
+            state,
+            workers: Some(workers),
+        })
     }
 
     /// Where it answers.
@@ -132,12 +154,18 @@ impl Application {
         self.address
     }
 
+    /// What its handlers would use; it answers nobody any more.
+    #[cfg(test)]
+    pub(crate) fn into_state(self) -> AppState {
+        self.state
+    }
+
     /// Answers until `shutdown` resolves; then finishes open requests and gives running jobs back to the queue.
     ///
     /// # Errors
     /// The listener fails.
     pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let app = router::all(&self.state, pages::routes(&self.state));
+        let app = router::all(&self.state, pages::routes(&self.state, router::inner(&self.state)));
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let signal = async move {
             shutdown.await;

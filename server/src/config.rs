@@ -13,7 +13,12 @@ pub struct Config {
     #[command(flatten)]
     pub storage: StorageConfig,
     /// Where to answer. Port 0 takes a free one and prints it.
-    #[arg(long, env = "REHEAD_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDR:PORT")]
+    #[arg(
+        long,
+        env = "REHEAD_LISTEN",
+        default_value = "127.0.0.1:3000",
+        value_name = "ADDR:PORT"
+    )]
     pub listen: SocketAddr,
     /// Answer on an address that others can reach although nobody has to sign in.
     #[arg(long)]
@@ -39,7 +44,13 @@ pub struct StorageConfig {
     #[arg(long, env = "REHEAD_STORE", value_name = "URL")]
     pub store: Option<String>,
     /// How long a worker's claim holds without a sign of life.
-    #[arg(long, env = "REHEAD_LEASE_MS", default_value_t = 15_000, value_name = "MS", hide = true)]
+    #[arg(
+        long,
+        env = "REHEAD_LEASE_MS",
+        default_value_t = 15_000,
+        value_name = "MS",
+        hide = true
+    )]
     pub lease_ms: u32,
 }
 
@@ -62,7 +73,12 @@ impl Config {
     #[must_use]
     pub fn local(data: PathBuf) -> Self {
         Self {
-            storage: StorageConfig { data, database_url: None, store: None, lease_ms: 15_000 },
+            storage: StorageConfig {
+                data,
+                database_url: None,
+                store: None,
+                lease_ms: 15_000,
+            },
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             insecure: false,
             workers: 1,
@@ -88,13 +104,26 @@ impl StorageConfig {
     /// # Errors
     /// The lease is shorter than 100 ms.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.lease_ms < 100 { Err(ConfigError::Lease(self.lease_ms)) } else { Ok(()) }
+        if self.lease_ms < 100 {
+            Err(ConfigError::Lease(self.lease_ms))
+        } else {
+            Ok(())
+        }
     }
 
     /// The database's address.
     #[must_use]
     pub fn database_url(&self) -> String {
-        let file = || format!("sqlite:{}", self.data.join("rehead.db").display());
+        // An address has signs of its own, which may stand in a folder's name.
+        let path = || {
+            self.data
+                .join("rehead.db")
+                .display()
+                .to_string()
+                .replace('%', "%25")
+                .replace('?', "%3F")
+        };
+        let file = || format!("sqlite:{}", path());
         self.database_url.clone().unwrap_or_else(file)
     }
 

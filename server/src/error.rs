@@ -34,8 +34,18 @@ pub(crate) struct ProblemParts {
 impl ApiError {
     /// A problem of the caller's.
     #[must_use]
-    pub(crate) fn problem(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self::Problem(ProblemParts { status, kind, title, detail: detail.into() })
+    pub(crate) fn problem(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self::Problem(ProblemParts {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+        })
     }
 
     /// 404: there is no such thing.
@@ -52,7 +62,12 @@ impl ApiError {
     /// 422: understood, but it makes no sense.
     #[must_use]
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
-        Self::problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Cannot be done as asked", detail)
+        Self::problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "Cannot be done as asked",
+            detail,
+        )
     }
 
     /// 409: somebody else was faster, or it is too late.

@@ -3,6 +3,9 @@
 //! Owns: what is asked over `/api/v1`, what is remembered in the database, who works on which job. Refuses to know how a
 //! model is made.
 
+// The type of a rendered page nests as deep as the page does.
+#![recursion_limit = "512"]
+
 mod api;
 mod application;
 pub mod client;

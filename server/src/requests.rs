@@ -47,10 +47,18 @@ pub(crate) async fn wrap(State(state): State<AppState>, request: Request, next: 
 fn refuse_forged(method: &Method, headers: &HeaderMap, insecure: bool) -> Result<(), ApiError> {
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let refused = |detail: String| {
-        Err(ApiError::problem(StatusCode::FORBIDDEN, "forged-request", "Refused as a forged request", detail))
+        Err(ApiError::problem(
+            StatusCode::FORBIDDEN,
+            "forged-request",
+            "Refused as a forged request",
+            detail,
+        ))
     };
     let host = text(&HOST);
-    if !insecure && let Some(host) = host && !is_loopback(host) {
+    if !insecure
+        && let Some(host) = host
+        && !is_loopback(host)
+    {
         let host = crate::error::shortened(host);
         return refused(format!("this server answers to loopback names only, not to {host:?}"));
     }
@@ -76,7 +84,9 @@ fn is_loopback(host: &str) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Gives every error of the API its body, also those that axum made on its own (no route, wrong method, bad JSON).
@@ -105,19 +115,25 @@ async fn with_problem(response: Response, id: &str, is_api: bool) -> Response {
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
 }
 
 fn generic(status: StatusCode, said: &str) -> ProblemParts {
     let (kind, title, detail) = match status {
         StatusCode::NOT_FOUND => ("not-found", "Not found", "there is nothing at this address".to_owned()),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            ("method-not-allowed", "Method not allowed", "this address does not understand this method".to_owned())
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ("too-large", "Too large", "the body is larger than this address takes".to_owned())
-        }
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "method-not-allowed",
+            "Method not allowed",
+            "this address does not understand this method".to_owned(),
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "too-large",
+            "Too large",
+            "the body is larger than the 64 MiB that this address takes".to_owned(),
+        ),
         status if status.is_server_error() => (
             "internal",
             "Something failed inside",
@@ -128,7 +144,12 @@ fn generic(status: StatusCode, said: &str) -> ProblemParts {
             ("bad-request", "The request cannot be read", said)
         }
     };
-    ProblemParts { status, kind, title, detail }
+    ProblemParts {
+        status,
+        kind,
+        title,
+        detail,
+    }
 }
 
 #[cfg(test)]
@@ -145,7 +166,8 @@ mod tests {
     #[test]
     fn requests_of_other_sites_are_refused() {
         let local = ("host", "127.0.0.1:3000");
-        let cases: [(Method, Vec<(&str, &str)>, bool); 9] = [
+        type Case = (Method, Vec<(&'static str, &'static str)>, bool);
+        let cases: [Case; 9] = [
             (Method::POST, vec![local], true),
             (Method::POST, vec![local, ("origin", "http://127.0.0.1:3000")], true),
             (Method::POST, vec![local, ("origin", "http://evil.example")], false),

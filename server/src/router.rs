@@ -1,12 +1,15 @@
 //! Every route on one screen.
 
 use axum::extract::DefaultBodyLimit;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::response::Json;
 use axum::routing::get;
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -63,25 +66,49 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(channels::releases))
 }
 
-/// The API alone: what pages on the server call in process.
-pub(crate) fn api(state: &AppState) -> Router {
+/// The API alone.
+fn api(state: &AppState) -> Router {
     let (routes, description) = OpenApiRouter::new().nest("/api/v1", v1()).split_for_parts();
     // The largest body is an image's; JSON bodies have a limit of the same size.
     const { assert!(images::MAX_IMAGE_BYTES <= MAX_JSON_BYTES) };
     routes
         .route("/api/v1/openapi.json", get(|| async { Json(description) }))
-        .route("/healthz", get(|| async { Json(serde_json::json!({ "status": "ok" })) }))
+        .route(
+            "/healthz",
+            get(|| async { Json(serde_json::json!({ "status": "ok" })) }),
+        )
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .with_state(state.clone())
 }
 
+/// The API with its problems and request ids, without a wire: what pages on the server call in process.
+pub(crate) fn inner(state: &AppState) -> Router {
+    guarded(state, api(state))
+}
+
 /// Everything that a browser or a script may ask.
 pub(crate) fn all(state: &AppState, pages: Router) -> Router {
-    // A stream of events must reach the page as it is written.
-    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
-    api(state)
-        .merge(pages)
-        .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn_with_state(state.clone(), requests::wrap))
+    // A stream of events must reach the page as it is written, and numbers and weights hardly shrink.
+    let compressible = DefaultPredicate::new()
+        .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::const_new("application/octet-stream"));
+    let fixed = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    guarded(state, api(state).merge(pages))
+        .layer(fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(REFERRER_POLICY, "same-origin"))
+        // No other site may lay a page of ours under its own and have somebody publish by a click.
+        .layer(fixed(
+            CONTENT_SECURITY_POLICY,
+            "frame-ancestors 'none'; base-uri 'self'; object-src 'none'",
+        ))
         .layer(CompressionLayer::new().compress_when(compressible))
 }
+
+fn guarded(state: &AppState, routes: Router) -> Router {
+    routes
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(state.clone(), requests::wrap))
+}
+
+#[cfg(test)]
+mod tests;

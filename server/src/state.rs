@@ -22,6 +22,10 @@ pub(crate) struct AppState {
     pub backbone: Arc<Backbone>,
     /// The clock.
     pub clock: Clock,
+    /// Held while a dataset version is decided: uploads to one server wait for each other instead of deciding twice.
+    pub placing: Arc<tokio::sync::Mutex<()>>,
+    /// A permit for each image that may be decoded at the same time, since each may take hundreds of megabytes.
+    pub decoding: Arc<tokio::sync::Semaphore>,
     /// Tells followers of jobs that something happened.
     pub wake: Wake,
     /// What the server was told at its start.
@@ -33,7 +37,10 @@ impl AppState {
     ///
     /// # Errors
     /// What the work returns; a panic in it becomes an internal error.
-    pub(crate) async fn blocking<T, E>(&self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+    pub(crate) async fn blocking<T, E>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
     where
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,

@@ -123,7 +123,12 @@ fn read(artifacts: &Artifacts, project: &ProjectId, folder: &Path) -> Result<Vec
             group: grouped.group,
         })
     };
-    Ok(hashes.iter().map(|(image, _)| *image).zip(groups).filter_map(row).collect())
+    Ok(hashes
+        .iter()
+        .map(|(image, _)| *image)
+        .zip(groups)
+        .filter_map(row)
+        .collect())
 }
 
 fn write(folder: &Path, outcome: &Outcome) -> Result<(), Failure> {
@@ -152,7 +157,9 @@ fn features_file(features: &Features, rows: &[DatasetRow], model: &Outcome) -> R
     groups.dedup();
     let (mut x, mut label, mut group, mut split, mut image) = (vec![], vec![], vec![], vec![], vec![]);
     for row in rows {
-        let Some(feature) = features.get(&row.image) else { continue };
+        let Some(feature) = features.get(&row.image) else {
+            continue;
+        };
         x.extend(feature.iter().flat_map(|value| value.to_le_bytes()));
         let class = classes.iter().position(|name| *name == row.class.as_str());
         label.extend(class.map_or(-1, |class| class as i64).to_le_bytes());
@@ -179,7 +186,10 @@ struct Console {
 
 impl Console {
     fn new() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "an example is run by a person, at the person's time")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an example is run by a person, at the person's time"
+        )]
         let start = Instant::now();
         Self { start }
     }

@@ -1,2 +1,61 @@
-//! stub
-fn main(){}
+//! `cargo xtask demo | test | dev | bench | dist`: everything around the code that a person or CI has to run.
+//!
+//! Owns: what is built in which order, what a machine must have for it, and how the results are told. Refuses to know:
+//! the product's crates; it builds them with cargo and drives the server through its command line, as anybody would.
+
+mod bench;
+mod clock;
+mod compress;
+mod demo;
+mod dev;
+mod dist;
+mod front;
+#[cfg(test)]
+mod invariants;
+mod machine;
+mod node;
+mod process;
+mod rehead;
+mod server;
+mod tally;
+mod test;
+mod wasm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use color_eyre::eyre::Result;
+
+/// The project's tasks.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One task a file.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build what is missing, start a server and take the bundled photos through the whole main job.
+    Demo(demo::Options),
+    /// Format, lints, build and every test; what CI runs.
+    Test(test::Options),
+    /// Rebuild and restart the server whenever a source file changes.
+    Dev(dev::Options),
+    /// Run the benches.
+    Bench,
+    /// Build the release archive.
+    Dist,
+}
+
+fn main() -> Result<ExitCode> {
+    color_eyre::install()?;
+    match Cli::parse().command {
+        Command::Demo(options) => demo::run_demo(&options),
+        Command::Test(options) => test::run_all(&options),
+        Command::Dev(options) => dev::run_dev(&options),
+        Command::Bench => bench::run_benches(),
+        Command::Dist => dist::run_dist(),
+    }
+}

@@ -97,7 +97,9 @@ pub(crate) async fn undo(
     let current = current(&state, &project.id, &channel, Some(&undo.expected)).await?;
     let current = current.ok_or_else(|| ApiError::conflict("the channel has no release to take back"))?;
     let Some(previous) = current.previous_model else {
-        return Err(ApiError::conflict("this is the channel's first release: there is no model before it to go back to"));
+        return Err(ApiError::conflict(
+            "this is the channel's first release: there is no model before it to go back to",
+        ));
     };
     let model = db::models::get(&state.db, &previous).await?;
     let model = model.ok_or_else(|| ApiError::internal(format!("release {} names a lost model", current.id)))?;
@@ -137,19 +139,29 @@ pub(crate) async fn releases(
 ) -> Result<Json<Vec<Release>>, ApiError> {
     let project = project(&state, query.project.as_deref()).await?;
     let channel = query.channel.map(ChannelName::new).transpose()?;
-    Ok(Json(db::releases::list(&state.db, &project.id, channel.as_ref()).await?))
+    Ok(Json(
+        db::releases::list(&state.db, &project.id, channel.as_ref()).await?,
+    ))
 }
 
 /// Whether the verdict lets a model out, and for which reason it may go all the same.
 fn allowed(verdict: &VerdictSummary, reason: Option<&str>) -> Result<Option<String>, ApiError> {
     let forbidden = |detail: String| {
-        ApiError::problem(StatusCode::UNPROCESSABLE_ENTITY, "verdict", "The verdict forbids this release", detail)
+        ApiError::problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "verdict",
+            "The verdict forbids this release",
+            detail,
+        )
     };
     if verdict.state == VerdictState::Pass {
         return Ok(None);
     }
     if verdict.structural_failure {
-        return Err(forbidden(format!("{} A structural failure is never overridden.", verdict.sentence)));
+        return Err(forbidden(format!(
+            "{} A structural failure is never overridden.",
+            verdict.sentence
+        )));
     }
     let Some(reason) = reason.map(str::trim) else {
         return Err(forbidden(format!(
@@ -172,7 +184,9 @@ fn allowed(verdict: &VerdictSummary, reason: Option<&str>) -> Result<Option<Stri
 fn check_note(note: &str) -> Result<(), ApiError> {
     let n_chars = note.chars().count();
     if n_chars > MAX_NOTE_CHARS {
-        return Err(ApiError::invalid(format!("a note has at most {MAX_NOTE_CHARS} characters, got {n_chars}")));
+        return Err(ApiError::invalid(format!(
+            "a note has at most {MAX_NOTE_CHARS} characters, got {n_chars}"
+        )));
     }
     Ok(())
 }
@@ -208,7 +222,9 @@ async fn moved(
 }
 
 fn lost(channel: &ChannelName) -> ApiError {
-    ApiError::conflict(format!("{channel} moved since you looked; look at what it points at now and decide again"))
+    ApiError::conflict(format!(
+        "{channel} moved since you looked; look at what it points at now and decide again"
+    ))
 }
 
 #[cfg(test)]

@@ -6,9 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use domain::api::{NewDatasetVersion, NewItem};
-use domain::dataset::{
-    Dataset, DatasetRow, DatasetVersion, Finding, FindingKind, Split, count_classes, rows_digest,
-};
+use domain::dataset::{Dataset, DatasetRow, DatasetVersion, Finding, FindingKind, Split, count_classes, rows_digest};
 use domain::ids::{DatasetVersionId, Digest, ProjectId};
 use domain::split::{Incoming, assign};
 use trainer::images::{PerceptualHash, group_near_duplicates};
@@ -25,7 +23,7 @@ use crate::state::AppState;
 const MAX_ITEMS: usize = 200_000;
 /// Fewer images of a class than this in a split are worth a word.
 const FEW: i64 = 10;
-/// How often an upload decides anew because another one was faster.
+/// How often an upload decides anew because another server of this project was faster.
 const TRIES: usize = 8;
 
 /// Add images to a dataset: makes its next version. What is left out, moved or doubtful is listed in the version's
@@ -43,10 +41,13 @@ pub(crate) async fn create(
     let project = project(&state, query.project.as_deref()).await?;
     let dataset = find(&state, &project.id, &dataset).await?;
     check(&new)?;
+    // Uploads of this process take turns; those of others are found out by the database.
+    let _turn = state.placing.lock().await;
     for _ in 0..TRIES {
+        let n_seen = db::projects::n_versions(&state.db, &project.id).await?;
         let stored = stored(&state, &project.id, &new.items).await?;
         let known = db::images::assigned(&state.db, &project.id).await?;
-        let latest = db::datasets::versions(&state.db, &dataset.id).await?.pop();
+        let latest = db::datasets::latest(&state.db, &dataset.id).await?;
         let before = match &latest {
             Some(version) => db::datasets::rows(&state.db, &version.id).await?,
             None => Vec::new(),
@@ -58,12 +59,14 @@ pub(crate) async fn create(
             let latest = latest.unwrap_or(version.0);
             return Ok((StatusCode::OK, Json(latest)));
         }
-        if db::datasets::insert_version(&state.db, &project.id, &version.0, &version.1).await? {
+        if db::datasets::insert_version(&state.db, &project.id, n_seen, &version.0, &version.1).await? {
             return Ok((StatusCode::CREATED, Json(version.0)));
         }
         tracing::info!(dataset = %dataset.id, "another upload was faster; deciding anew");
     }
-    Err(ApiError::conflict("other uploads to this dataset kept getting ahead; try again in a moment"))
+    Err(ApiError::conflict(
+        "other uploads to this dataset kept getting ahead; try again in a moment",
+    ))
 }
 
 fn check(new: &NewDatasetVersion) -> Result<(), ApiError> {
@@ -77,7 +80,11 @@ fn check(new: &NewDatasetVersion) -> Result<(), ApiError> {
         )));
     }
     // A file's name is only shown, never opened, but it is shown to people.
-    let names = new.items.iter().map(|item| &item.name).chain(new.left_out.iter().map(|file| &file.name));
+    let names = new
+        .items
+        .iter()
+        .map(|item| &item.name)
+        .chain(new.left_out.iter().map(|file| &file.name));
     for name in names {
         if name.chars().count() > 1000 || name.chars().any(char::is_control) {
             return Err(ApiError::invalid(format!(
@@ -178,7 +185,10 @@ fn next(
 ) -> Result<(DatasetVersion, Vec<DatasetRow>), ApiError> {
     if added.is_empty() {
         let why = findings.first().map_or("", |finding| finding.message.as_str());
-        return Err(ApiError::invalid(format!("none of the {} images can be added; {why}", new.items.len())));
+        return Err(ApiError::invalid(format!(
+            "none of the {} images can be added; {why}",
+            new.items.len()
+        )));
     }
     let mut rows: BTreeMap<Digest, DatasetRow> = before.iter().map(|row| (row.image, row.clone())).collect();
     for row in added {
@@ -189,7 +199,12 @@ fn next(
                 kind: FindingKind::Relabelled,
                 name: String::new(),
                 image: Some(row.image),
-                message: format!("was {} in version {}, is {} now", old.class, before_number(latest), row.class),
+                message: format!(
+                    "was {} in version {}, is {} now",
+                    old.class,
+                    before_number(latest),
+                    row.class
+                ),
             });
         }
     }
@@ -202,15 +217,26 @@ fn next(
         message: file.reason.chars().take(300).collect(),
     }));
     for count in &classes {
-        let splits = [("train", count.train), ("calibration", count.calibration), ("sealed", count.sealed)];
-        let few = splits.iter().filter(|(_, n)| *n < FEW).map(|(split, n)| format!("{n} in {split}"));
+        let splits = [
+            ("train", count.train),
+            ("calibration", count.calibration),
+            ("sealed", count.sealed),
+        ];
+        let few = splits
+            .iter()
+            .filter(|(_, n)| *n < FEW)
+            .map(|(split, n)| format!("{n} in {split}"));
         let few: Vec<String> = few.collect();
         if !few.is_empty() {
             findings.push(Finding {
                 kind: FindingKind::TooFew,
                 name: String::new(),
                 image: None,
-                message: format!("{} has only {}; {FEW} or more in each split are advised", count.class, few.join(", ")),
+                message: format!(
+                    "{} has only {}; {FEW} or more in each split are advised",
+                    count.class,
+                    few.join(", ")
+                ),
             });
         }
     }

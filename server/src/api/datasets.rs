@@ -98,7 +98,9 @@ pub(crate) async fn rows(
 }
 
 async fn find_version(state: &AppState, id: &DatasetVersionId) -> Result<DatasetVersion, ApiError> {
-    db::datasets::version(&state.db, id).await?.ok_or_else(|| ApiError::not_found("dataset version", id))
+    db::datasets::version(&state.db, id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("dataset version", id))
 }
 
 /// A dataset of the project, by id or by name.

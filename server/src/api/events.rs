@@ -55,7 +55,13 @@ pub(crate) async fn follow(
         Some(Err(_)) => return Err(ApiError::invalid("Last-Event-ID must be the number of an event")),
         None => query.after.unwrap_or(0),
     };
-    let follower = Follower { state, job: job.id, seen, waiting: VecDeque::new(), ended: false };
+    let follower = Follower {
+        state,
+        job: job.id,
+        seen,
+        waiting: VecDeque::new(),
+        ended: false,
+    };
     let stream = unfold(follower, |mut follower| async {
         let event = follower.next().await?;
         let message = Event::default().id(event.seq.to_string()).json_data(&event);
@@ -101,6 +107,7 @@ impl Follower {
         let job = db::jobs::get(&self.state.db, &self.job).await;
         let ended = matches!(job, Ok(Some(job)) if job.state.is_final());
         // An event written between the two looks is still to be told.
-        ended && matches!(db::events::after(&self.state.db, &self.job, self.seen).await, Ok(events) if events.is_empty())
+        ended
+            && matches!(db::events::after(&self.state.db, &self.job, self.seen).await, Ok(events) if events.is_empty())
     }
 }

@@ -1,5 +1,7 @@
 //! Images by the digest of their bytes. What the browser says is checked again: the digest, and that it is a picture.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -35,7 +37,10 @@ pub(crate) async fn missing(
     }
     let project = project(&state, named(asked.project.as_ref())).await?;
     let images = db::images::missing(&state.db, &project.id, &asked.images).await?;
-    Ok(Json(MissingImages { project: asked.project, images }))
+    Ok(Json(MissingImages {
+        project: asked.project,
+        images,
+    }))
 }
 
 /// Store an image under the BLAKE3 digest of its bytes; a second time changes nothing.
@@ -51,13 +56,16 @@ pub(crate) async fn put(
 ) -> Result<(StatusCode, Json<StoredImage>), ApiError> {
     let digest: Digest = parse(&digest)?;
     let project = project(&state, query.project.as_deref()).await?;
-    if let Some(row) = db::images::get(&state.db, &project.id, &digest).await? {
-        return Ok((StatusCode::OK, Json(row.image)));
-    }
+    let known = db::images::get(&state.db, &project.id, &digest).await?;
+    let permit = Arc::clone(&state.decoding)
+        .acquire_owned()
+        .await
+        .map_err(ApiError::internal)?;
     let key = ArtifactKey::image(&project.id, &digest);
     let artifacts = state.artifacts.clone();
     let (image, hash) = state
         .blocking(move || {
+            let _permit = permit;
             let got = Digest::of(&body);
             if got != digest {
                 return Err(ApiError::problem(
@@ -66,6 +74,11 @@ pub(crate) async fn put(
                     "The bytes have another digest",
                     format!("the body's BLAKE3 digest is {got}, the address says {digest}; send the bytes again"),
                 ));
+            }
+            if let Some(row) = known {
+                // Sending it again brings back an object that the store has lost.
+                artifacts.put(&key, body)?;
+                return Ok((row.image, None));
             }
             let facts = trainer::images::inspect(&body)?;
             let size_bytes = i64::try_from(body.len()).map_err(ApiError::internal)?;
@@ -77,9 +90,12 @@ pub(crate) async fn put(
             };
             // The object first, then the row: whoever sees the row can read the bytes.
             artifacts.put(&key, body)?;
-            Ok((image, facts.hash.to_string()))
+            Ok((image, Some(facts.hash.to_string())))
         })
         .await?;
+    let Some(hash) = hash else {
+        return Ok((StatusCode::OK, Json(image)));
+    };
     db::images::insert(&state.db, &project.id, &image, &hash, state.clock.now_us()).await?;
     Ok((StatusCode::CREATED, Json(image)))
 }
@@ -107,7 +123,9 @@ pub(crate) async fn get(
 }
 
 fn parse(digest: &str) -> Result<Digest, ApiError> {
-    digest.parse().map_err(|error: domain::ids::InvalidDigest| ApiError::invalid(error.to_string()))
+    digest
+        .parse()
+        .map_err(|error: domain::ids::InvalidDigest| ApiError::invalid(error.to_string()))
 }
 
 /// Only pictures that decoded are stored, so the first bytes say which kind it is.

@@ -31,7 +31,10 @@ pub(crate) struct JobQuery {
 
 /// Jobs of a project, newest first.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobQuery), responses((status = 200, body = Vec<Job>)))]
-pub(crate) async fn list(State(state): State<AppState>, Query(query): Query<JobQuery>) -> Result<Json<Vec<Job>>, ApiError> {
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    Query(query): Query<JobQuery>,
+) -> Result<Json<Vec<Job>>, ApiError> {
     let project = project(&state, query.project.as_deref()).await?;
     Ok(Json(db::jobs::list(&state.db, &project.id, query.state).await?))
 }
@@ -94,7 +97,10 @@ async fn versions(state: &AppState, project: &ProjectId, named: &[String]) -> Re
             None => {
                 let dataset = datasets::find(state, project, name).await?;
                 dataset.latest.ok_or_else(|| {
-                    ApiError::invalid(format!("the dataset {} is empty; upload photos to it first", dataset.name))
+                    ApiError::invalid(format!(
+                        "the dataset {} is empty; upload photos to it first",
+                        dataset.name
+                    ))
                 })?
             }
         };
@@ -109,12 +115,18 @@ fn config(new: &NewJob, base: TrainConfig) -> Result<TrainConfig, ApiError> {
     let deadline_ms = match new.deadline_s {
         None => base.deadline_ms,
         Some(seconds) if (1.0..=900.0).contains(&seconds) => {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 900 seconds")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between 1 and 900 seconds"
+            )]
             let deadline_ms = (seconds * 1000.0).round() as u64;
             deadline_ms
         }
         Some(seconds) => {
-            return Err(ApiError::invalid(format!("a deadline lies between 1 and 900 seconds, got {seconds}")));
+            return Err(ApiError::invalid(format!(
+                "a deadline lies between 1 and 900 seconds, got {seconds}"
+            )));
         }
     };
     Ok(TrainConfig {
@@ -129,12 +141,19 @@ fn config(new: &NewJob, base: TrainConfig) -> Result<TrainConfig, ApiError> {
 fn policy(name: &str) -> Result<GatePolicy, ApiError> {
     let names = || GatePolicy::shipped().map(|policy| policy.name).join(", ");
     GatePolicy::named(name).ok_or_else(|| {
-        ApiError::invalid(format!("there is no policy {:?}; there are {}", crate::error::shortened(name), names()))
+        ApiError::invalid(format!(
+            "there is no policy {:?}; there are {}",
+            crate::error::shortened(name),
+            names()
+        ))
     })
 }
 
 fn classes(versions: &[DatasetVersion]) -> BTreeSet<&ClassName> {
-    versions.iter().flat_map(|version| version.classes.iter().map(|count| &count.class)).collect()
+    versions
+        .iter()
+        .flat_map(|version| version.classes.iter().map(|count| &count.class))
+        .collect()
 }
 
 fn cold(state: &AppState, new: &NewJob, versions: &[DatasetVersion]) -> Result<JobSpec, ApiError> {
@@ -143,13 +162,20 @@ fn cold(state: &AppState, new: &NewJob, versions: &[DatasetVersion]) -> Result<J
     }
     let classes = classes(versions);
     if classes.len() < 2 {
-        return Err(ApiError::invalid(format!("training needs at least two classes, got {}", classes.len())));
+        return Err(ApiError::invalid(format!(
+            "training needs at least two classes, got {}",
+            classes.len()
+        )));
     }
     if let Some(unknown) = new.reject_classes.iter().find(|class| !classes.contains(class)) {
-        return Err(ApiError::invalid(format!("the class {unknown} that is to mean \"none of these\" has no image")));
+        return Err(ApiError::invalid(format!(
+            "the class {unknown} that is to mean \"none of these\" has no image"
+        )));
     }
     if classes.len() == new.reject_classes.len() {
-        return Err(ApiError::invalid("every class is a reject class, so nothing could be recognised"));
+        return Err(ApiError::invalid(
+            "every class is a reject class, so nothing could be recognised",
+        ));
     }
     let base = TrainConfig {
         mode: HeadMode::Cold,
@@ -173,7 +199,9 @@ async fn clone_of(
     added: &[DatasetVersion],
 ) -> Result<JobSpec, ApiError> {
     if !new.reject_classes.is_empty() {
-        return Err(ApiError::invalid("a clone keeps its baseline's roles; leave reject_classes out"));
+        return Err(ApiError::invalid(
+            "a clone keeps its baseline's roles; leave reject_classes out",
+        ));
     }
     let model = baseline_model(state, project, baseline).await?;
     if model.backbone.digest != state.backbone.digest() {
@@ -185,7 +213,11 @@ async fn clone_of(
     }
     let known: BTreeSet<&ClassName> = model.classes.iter().map(|class| &class.name).collect();
     if classes(added).is_subset(&known) {
-        let hint = if added.is_empty() { "name a dataset with the new class" } else { "every class in it is known" };
+        let hint = if added.is_empty() {
+            "name a dataset with the new class"
+        } else {
+            "every class in it is known"
+        };
         return Err(ApiError::invalid(format!("the clone would add no class: {hint}")));
     }
     let source = found(state, &model.job).await?;
@@ -200,7 +232,10 @@ async fn clone_of(
         None if source.spec.policy.name == "root" => GatePolicy::default_policy(),
         None => source.spec.policy,
     };
-    let base = TrainConfig { mode: HeadMode::Append, ..source.spec.config };
+    let base = TrainConfig {
+        mode: HeadMode::Append,
+        ..source.spec.config
+    };
     Ok(JobSpec {
         baseline: Some(model.id),
         backbone: model.backbone.digest,
@@ -217,7 +252,9 @@ async fn baseline_model(state: &AppState, project: &ProjectId, baseline: &str) -
         Err(_) => None,
     };
     let id = live.map_or_else(|| ModelId(baseline.to_owned()), |release| release.model);
-    let model = db::models::get(&state.db, &id).await?.filter(|model| model.project == *project);
+    let model = db::models::get(&state.db, &id)
+        .await?
+        .filter(|model| model.project == *project);
     model.ok_or_else(|| ApiError::not_found("live channel or model", baseline))
 }
 
@@ -246,7 +283,9 @@ pub(crate) async fn patch(
     let mut spec = job.spec;
     if let Some(config) = patch.config {
         if config.mode != spec.config.mode {
-            return Err(ApiError::invalid("the mode follows from the baseline and cannot be changed"));
+            return Err(ApiError::invalid(
+                "the mode follows from the baseline and cannot be changed",
+            ));
         }
         spec.config = config;
     }
@@ -263,7 +302,9 @@ pub(crate) async fn patch(
     if db::jobs::patch_spec(&state.db, &job.id, &spec).await? {
         Ok(Json(found(&state, &job.id).await?))
     } else {
-        Err(ApiError::conflict("only a draft can be changed; this job was started, so clone it instead"))
+        Err(ApiError::conflict(
+            "only a draft can be changed; this job was started, so clone it instead",
+        ))
     }
 }
 
@@ -274,7 +315,10 @@ pub(crate) async fn start(State(state): State<AppState>, Path(id): Path<String>)
     let job = found(&state, &JobId(id)).await?;
     if !db::jobs::start(&state.db, &job.id, state.clock.now_us()).await? {
         let now = found(&state, &job.id).await?.state;
-        return Err(ApiError::conflict(format!("only a draft can be started; this job is {}", now.as_str())));
+        return Err(ApiError::conflict(format!(
+            "only a draft can be started; this job is {}",
+            now.as_str()
+        )));
     }
     state.wake.notify();
     Ok(Json(found(&state, &job.id).await?))
@@ -304,5 +348,7 @@ pub(crate) async fn result(State(state): State<AppState>, Path(id): Path<String>
 }
 
 pub(super) async fn found(state: &AppState, id: &JobId) -> Result<Job, ApiError> {
-    db::jobs::get(&state.db, id).await?.ok_or_else(|| ApiError::not_found("job", id))
+    db::jobs::get(&state.db, id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("job", id))
 }

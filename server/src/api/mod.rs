@@ -38,7 +38,11 @@ async fn project(state: &AppState, name: Option<&str>) -> Result<Project, ApiErr
     if name.as_str() != DEFAULT_PROJECT {
         return Err(ApiError::not_found("project", name));
     }
-    let made = Project { id: ProjectId(new_id(&state.clock)), name: name.clone(), created_us: state.clock.now_us() };
+    let made = Project {
+        id: ProjectId(new_id(&state.clock)),
+        name: name.clone(),
+        created_us: state.clock.now_us(),
+    };
     db::projects::insert(&state.db, &made).await?;
     // Somebody else may have made it at the same moment; theirs then holds.
     let project = db::projects::by_name(&state.db, &name).await?;

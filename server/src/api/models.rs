@@ -60,7 +60,9 @@ pub(crate) async fn report(State(state): State<AppState>, Path(id): Path<String>
 pub(crate) async fn verdict(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Verdict>, ApiError> {
     let model = found(&state, &ModelId(id)).await?;
     let verdict = db::models::verdict(&state.db, &model.id).await?;
-    verdict.map(Json).ok_or_else(|| ApiError::internal(format!("model {} has no verdict", model.id)))
+    verdict
+        .map(Json)
+        .ok_or_else(|| ApiError::internal(format!("model {} has no verdict", model.id)))
 }
 
 /// A file of its package.
@@ -83,9 +85,20 @@ pub(crate) async fn file(
         ));
     };
     let bytes = read(&state, &model, &listed.name).await?;
-    let media_type = if listed.name.ends_with(".json") { "application/json" } else { "application/octet-stream" };
+    let media_type = if listed.name.ends_with(".json") {
+        "application/json"
+    } else {
+        "application/octet-stream"
+    };
     let disposition = format!("attachment; filename=\"{}\"", listed.name);
-    Ok(([(CONTENT_TYPE, media_type.to_owned()), (CONTENT_DISPOSITION, disposition)], bytes).into_response())
+    Ok((
+        [
+            (CONTENT_TYPE, media_type.to_owned()),
+            (CONTENT_DISPOSITION, disposition),
+        ],
+        bytes,
+    )
+        .into_response())
 }
 
 /// Reads a file and checks it against the digest under which it was packaged.
@@ -96,11 +109,22 @@ async fn read(state: &AppState, model: &Model, name: &str) -> Result<Bytes, ApiE
     let artifacts = state.artifacts.clone();
     let bytes = state.blocking(move || artifacts.get(&key)).await?;
     let bytes = bytes.ok_or_else(|| ApiError::internal(format!("{name} of model {} is gone", model.id)))?;
-    let listed = model.files.iter().find(|file| file.name == name).map(|file| file.digest);
-    let expected = if name == MANIFEST_FILE { Some(model.digest) } else { listed };
+    let listed = model
+        .files
+        .iter()
+        .find(|file| file.name == name)
+        .map(|file| file.digest);
+    let expected = if name == MANIFEST_FILE {
+        Some(model.digest)
+    } else {
+        listed
+    };
     match expected {
         Some(expected) if Digest::of(&bytes) == expected => Ok(bytes),
-        _ => Err(ApiError::internal(format!("{name} of model {} is damaged in the store", model.id))),
+        _ => Err(ApiError::internal(format!(
+            "{name} of model {} is damaged in the store",
+            model.id
+        ))),
     }
 }
 
@@ -124,7 +148,10 @@ pub(crate) async fn features(
     let split: Option<Split> = match query.split.as_deref() {
         None => Some(Split::Sealed),
         Some("all") => None,
-        Some(word) => Some(word.parse().map_err(|error| ApiError::invalid(format!("{error}, or all")))?),
+        Some(word) => Some(
+            word.parse()
+                .map_err(|error| ApiError::invalid(format!("{error}, or all")))?,
+        ),
     };
     let model = found(&state, &ModelId(id)).await?;
     let job = found_job(&state, &model.job).await?;
@@ -152,8 +179,10 @@ fn encode(
     features: &trainer::features::Features,
     classes: &[&ClassName],
 ) -> Result<Vec<u8>, ApiError> {
-    let known: Vec<(&DatasetRow, &[f32])> =
-        rows.iter().filter_map(|row| features.get(&row.image).map(|values| (row, values))).collect();
+    let known: Vec<(&DatasetRow, &[f32])> = rows
+        .iter()
+        .filter_map(|row| features.get(&row.image).map(|values| (row, values)))
+        .collect();
     let mut groups: BTreeMap<Digest, i64> = BTreeMap::new();
     for (row, _) in &known {
         let next = i64::try_from(groups.len()).map_err(ApiError::internal)?;
@@ -163,8 +192,10 @@ fn encode(
         let index = classes.iter().position(|class| **class == row.class);
         index.and_then(|index| i64::try_from(index).ok()).unwrap_or(-1)
     };
-    let values: Vec<u8> =
-        known.iter().flat_map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes())).collect();
+    let values: Vec<u8> = known
+        .iter()
+        .flat_map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes()))
+        .collect();
     let integers = |of: &dyn Fn(&DatasetRow) -> i64| -> Vec<u8> {
         known.iter().flat_map(|(row, _)| of(row).to_le_bytes()).collect()
     };
@@ -177,7 +208,10 @@ fn encode(
         safetensors::tensor::TensorView::new(dtype, shape, data).map_err(ApiError::internal)
     };
     let tensors = [
-        ("features", view(safetensors::Dtype::F32, vec![n, features.dim], &values[..])?),
+        (
+            "features",
+            view(safetensors::Dtype::F32, vec![n, features.dim], &values[..])?,
+        ),
         ("groups", view(safetensors::Dtype::I64, vec![n], &group_ids[..])?),
         ("images", view(safetensors::Dtype::U8, vec![n, 32], &images[..])?),
         ("labels", view(safetensors::Dtype::I64, vec![n], &labels[..])?),
@@ -206,7 +240,9 @@ impl Observer for Silent {
 }
 
 async fn found(state: &AppState, id: &ModelId) -> Result<Model, ApiError> {
-    db::models::get(&state.db, id).await?.ok_or_else(|| ApiError::not_found("model", id))
+    db::models::get(&state.db, id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("model", id))
 }
 
 /// The backbones that this server has.

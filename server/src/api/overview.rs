@@ -25,12 +25,22 @@ pub(crate) async fn get(
             None => None,
         };
         let classes = model.map(|model| model.classes.into_iter().map(|class| class.name).collect());
-        channels.push(LiveChannel { channel, classes: classes.unwrap_or_default() });
+        channels.push(LiveChannel {
+            channel,
+            classes: classes.unwrap_or_default(),
+        });
     }
     let mut running = db::jobs::list(&state.db, &project.id, Some(JobState::Running)).await?;
     running.extend(db::jobs::list(&state.db, &project.id, Some(JobState::Queued)).await?);
     let to_review = db::jobs::to_review(&state.db, &project.id).await?;
     let mut requests = db::requests::list(&state.db, &project.id).await?;
     requests.retain(|request| request.closed_us.is_none());
-    Ok(Json(Overview { project, channels, running, to_review, requests, now_us: state.clock.now_us() }))
+    Ok(Json(Overview {
+        project,
+        channels,
+        running,
+        to_review,
+        requests,
+        now_us: state.clock.now_us(),
+    }))
 }

@@ -26,12 +26,18 @@ pub(crate) async fn create(
     State(state): State<AppState>,
     Json(new): Json<NewProject>,
 ) -> Result<(StatusCode, Json<Project>), ApiError> {
-    let made =
-        Project { id: ProjectId(new_id(&state.clock)), name: new.name, created_us: state.clock.now_us() };
+    let made = Project {
+        id: ProjectId(new_id(&state.clock)),
+        name: new.name,
+        created_us: state.clock.now_us(),
+    };
     if db::projects::insert(&state.db, &made).await? {
         Ok((StatusCode::CREATED, Json(made)))
     } else {
-        Err(ApiError::conflict(format!("there is a project {:?} already", made.name.as_str())))
+        Err(ApiError::conflict(format!(
+            "there is a project {:?} already",
+            made.name.as_str()
+        )))
     }
 }
 

@@ -45,7 +45,9 @@ pub(crate) async fn create(
         None => DEFAULT_DUE_US,
         Some(minutes @ 1..=10_080) => i64::from(minutes) * 60_000_000,
         Some(minutes) => {
-            return Err(ApiError::invalid(format!("a response is due within 1 to 10080 minutes, got {minutes}")));
+            return Err(ApiError::invalid(format!(
+                "a response is due within 1 to 10080 minutes, got {minutes}"
+            )));
         }
     };
     let project = project(&state, named(new.project.as_ref())).await?;
@@ -82,15 +84,13 @@ pub(crate) async fn close(State(state): State<AppState>, Path(id): Path<String>)
 }
 
 async fn found(state: &AppState, id: &RequestId) -> Result<Request, ApiError> {
-    db::requests::get(&state.db, id).await?.ok_or_else(|| ApiError::not_found("request", id))
+    db::requests::get(&state.db, id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("request", id))
 }
 
 /// Checks that a request which something shall be linked to exists in the same project.
-pub(super) async fn linkable(
-    state: &AppState,
-    project: &ProjectId,
-    id: Option<&RequestId>,
-) -> Result<(), ApiError> {
+pub(super) async fn linkable(state: &AppState, project: &ProjectId, id: Option<&RequestId>) -> Result<(), ApiError> {
     let Some(id) = id else {
         return Ok(());
     };

@@ -30,7 +30,7 @@ type Row = (String, String, String, i64);
 
 async fn with_latest(db: &Db, (id, project, name, created_us): Row) -> Result<Dataset, DbError> {
     let id = DatasetId(id);
-    let latest = versions(db, &id).await?.pop();
+    let latest = latest(db, &id).await?;
     Ok(Dataset {
         id,
         project: ProjectId(project),
@@ -109,6 +109,18 @@ pub async fn versions(db: &Db, dataset: &DatasetId) -> Result<Vec<DatasetVersion
     rows.into_iter().map(dataset_version).collect()
 }
 
+/// The newest version of a dataset, if anything was uploaded yet.
+///
+/// # Errors
+/// The database says no.
+pub async fn latest(db: &Db, dataset: &DatasetId) -> Result<Option<DatasetVersion>, DbError> {
+    const SQL: &str = "SELECT v.id, v.dataset, d.name, v.number, v.digest, v.n_images, v.classes, v.findings, \
+        v.created_us FROM dataset_versions v JOIN datasets d ON d.id = v.dataset WHERE v.dataset = $1 \
+        ORDER BY v.number DESC LIMIT 1";
+    let row: Option<VersionRow> = on!(db, pool => sqlx::query_as(SQL).bind(&dataset.0).fetch_optional(pool).await)?;
+    row.map(dataset_version).transpose()
+}
+
 /// A version by its id.
 ///
 /// # Errors
@@ -141,29 +153,29 @@ pub async fn rows(db: &Db, version: &DatasetVersionId) -> Result<Vec<DatasetRow>
 
 /// Writes a version with its rows, and gives each image that has none yet its split and group.
 ///
-/// False, with nothing written, where another upload took the number or gave one of the images another split in the
-/// meantime: look again and decide anew.
+/// Splits, groups and the version's number were decided from what the project held when it had made `n_seen` versions
+/// ([`super::projects::n_versions`], read first). False, with nothing written, where it has made another one since: look
+/// again and decide anew. Else two uploads at the same moment could put near-duplicates into different splits, or one
+/// could take the other's rows away.
 ///
 /// # Errors
 /// The database says no.
 pub async fn insert_version(
     db: &Db,
     project: &ProjectId,
+    n_seen: i64,
     version: &DatasetVersion,
     rows: &[DatasetRow],
 ) -> Result<bool, DbError> {
+    const UNCHANGED: &str = "UPDATE projects SET n_versions = n_versions + 1 WHERE id = $1 AND n_versions = $2";
     const VERSION: &str = "INSERT INTO dataset_versions \
         (id, project, dataset, number, digest, n_images, classes, findings, created_us) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (dataset, number) DO NOTHING";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     // Materialised, or SQLite reads the whole list anew for each image of the project.
     const ASSIGN: &str = "WITH new AS MATERIALIZED \
         (SELECT value ->> 'i' AS image, value ->> 's' AS split, value ->> 'g' AS grp FROM json_each($2)) \
         UPDATE images SET split = new.split, grp = new.grp FROM new \
         WHERE images.project = $1 AND images.digest = new.image AND images.split IS NULL";
-    const DISAGREE: &str = "SELECT COUNT(*) FROM \
-        (SELECT value ->> 'i' AS image, value ->> 's' AS split FROM json_each($2)) AS new \
-        LEFT JOIN images ON images.project = $1 AND images.digest = new.image \
-        WHERE images.split IS NULL OR images.split <> new.split";
     const ROWS: &str = "INSERT INTO dataset_rows (project, version, image, class, split, grp) \
         SELECT $1, $2, value ->> 'i', value ->> 'c', value ->> 's', value ->> 'g' FROM json_each($3)";
     let list = records(
@@ -171,7 +183,11 @@ pub async fn insert_version(
             .map(|row| json!({ "i": row.image, "c": row.class, "s": row.split.as_str(), "g": row.group })),
     );
     let written = in_transaction!(db, connection => {
-        let numbered = sqlx::query(VERSION)
+        let unchanged = sqlx::query(UNCHANGED).bind(&project.0).bind(n_seen).execute(&mut *connection).await?;
+        if unchanged.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(VERSION)
             .bind(&version.id.0)
             .bind(&project.0)
             .bind(&version.dataset.0)
@@ -182,17 +198,8 @@ pub async fn insert_version(
             .bind(to_json(&version.findings))
             .bind(version.created_us)
             .execute(&mut *connection)
-            .await?
-            .rows_affected();
-        if numbered == 0 {
-            return Ok(false);
-        }
+            .await?;
         sqlx::query(ASSIGN).bind(&project.0).bind(&list).execute(&mut *connection).await?;
-        let n_disagree: i64 =
-            sqlx::query_scalar(DISAGREE).bind(&project.0).bind(&list).fetch_one(&mut *connection).await?;
-        if n_disagree > 0 {
-            return Ok(false);
-        }
         sqlx::query(ROWS).bind(&project.0).bind(&version.id.0).bind(&list).execute(&mut *connection).await?;
         true
     });

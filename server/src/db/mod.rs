@@ -57,6 +57,8 @@ pub mod projects;
 pub mod queue;
 pub mod releases;
 pub mod requests;
+#[cfg(test)]
+mod tests;
 
 /// The database, on either engine.
 #[derive(Clone, Debug)]

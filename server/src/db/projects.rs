@@ -67,6 +67,16 @@ pub async fn get(db: &Db, id: &ProjectId) -> Result<Option<Project>, DbError> {
     row.map(project).transpose()
 }
 
+/// How many dataset versions a project has made: who decides from what it holds reads this first, see
+/// [`super::datasets::insert_version`].
+///
+/// # Errors
+/// The database says no.
+pub async fn n_versions(db: &Db, id: &ProjectId) -> Result<i64, DbError> {
+    const SQL: &str = "SELECT n_versions FROM projects WHERE id = $1";
+    Ok(on!(db, pool => sqlx::query_scalar(SQL).bind(&id.0).fetch_one(pool).await)?)
+}
+
 /// All projects, oldest first.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use domain::job::{JobSpec, JobState};
 use domain::model::Model;
 
 use super::events::write_event;
-use super::{Db, DbError, from_json, to_json};
+use super::{Db, DbError, from_json, parse, to_json};
 use crate::clock::Clock;
 
 /// How often a job may be begun before it counts as one that kills its workers.
@@ -190,11 +190,13 @@ pub async fn finish(
     now_us: i64,
     ending: &Ending<'_>,
 ) -> Result<bool, DbError> {
-    // A worker that shuts down in an orderly way gives its attempt back.
-    const SQL: &str = "UPDATE jobs SET state = $4, finished_us = CASE WHEN $4 = 'queued' THEN NULL ELSE $5 END, \
-        attempt = CASE WHEN $4 = 'queued' THEN attempt - 1 ELSE attempt END, \
+    // A worker that shuts down in an orderly way gives its attempt back; a job that was asked to stop meanwhile stops.
+    const SQL: &str = "UPDATE jobs SET \
+        state = CASE WHEN $4 = 'queued' AND cancel_requested THEN 'cancelled' ELSE $4 END, \
+        finished_us = CASE WHEN $4 = 'queued' AND NOT cancel_requested THEN NULL ELSE $5 END, \
+        attempt = CASE WHEN $4 = 'queued' AND NOT cancel_requested THEN attempt - 1 ELSE attempt END, \
         error = $6, model = $7, verdict = $8, lease_until_us = NULL, worker = NULL, last_event = last_event + 1 \
-        WHERE id = $1 AND worker = $2 AND attempt = $3 AND state = 'running' RETURNING project, last_event";
+        WHERE id = $1 AND worker = $2 AND attempt = $3 AND state = 'running' RETURNING project, last_event, state";
     const MODEL: &str = "INSERT INTO models (id, project, job, attempt, digest, body, created_us) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     const EVALUATION: &str = "INSERT INTO evaluations (model, project, policy, state, verdict, created_us) \
@@ -209,9 +211,8 @@ pub async fn finish(
         Ending::Released => Some("the worker shut down; the job waits for another".to_owned()),
         _ => error.map(ToOwned::to_owned),
     };
-    let event = EventKind::State { state, message };
     let ended = in_transaction!(db, connection => {
-        let row: Option<(String, i64)> = sqlx::query_as(SQL)
+        let row: Option<(String, i64, String)> = sqlx::query_as(SQL)
             .bind(&job.0)
             .bind(&worker.0)
             .bind(attempt)
@@ -222,9 +223,12 @@ pub async fn finish(
             .bind(made.map(|(model, _)| to_json(&model.verdict)))
             .fetch_optional(&mut *connection)
             .await?;
-        let Some((project, seq)) = row else {
+        let Some((project, seq, state)) = row else {
             return Ok(false);
         };
+        let state: JobState = parse("jobs.state", &state)?;
+        let message = message.filter(|_| state != JobState::Cancelled);
+        let event = EventKind::State { state, message };
         if let Some((model, verdict)) = made {
             sqlx::query(MODEL)
                 .bind(&model.id.0)

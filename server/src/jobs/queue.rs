@@ -45,7 +45,10 @@ enum InputError {
 
 fn failed(action: impl Into<String>) -> impl FnOnce(DbError) -> QueueError {
     let action = action.into();
-    move |error| QueueError { action, source: Box::new(error) }
+    move |error| QueueError {
+        action,
+        source: Box::new(error),
+    }
 }
 
 impl DbQueue {
@@ -99,7 +102,9 @@ impl DbQueue {
             if Digest::of(&bytes) == *expected {
                 Ok(bytes)
             } else {
-                Err(InputError::Gone(format!("{name} of the baseline {id} is damaged in the store; restore it")))
+                Err(InputError::Gone(format!(
+                    "{name} of the baseline {id} is damaged in the store; restore it"
+                )))
             }
         };
         let manifest_bytes = read(MANIFEST_FILE, &model.digest)?;
@@ -108,7 +113,11 @@ impl DbQueue {
         let named = manifest.files.iter().find(|file| file.name == HEAD_FILE);
         let named = named.ok_or_else(|| InputError::Gone(format!("the baseline {id} has no {HEAD_FILE}")))?;
         let head = read(HEAD_FILE, &named.digest)?;
-        Ok(Baseline { manifest, manifest_digest: model.digest, head })
+        Ok(Baseline {
+            manifest,
+            manifest_digest: model.digest,
+            head,
+        })
     }
 
     fn model(&self, job: &domain::job::Job, outcome: &Outcome) -> Model {
@@ -153,7 +162,10 @@ impl JobQueue for DbQueue {
         };
         self.wake.notify();
         match self.input(&claim) {
-            Ok(input) => Ok(Some(ClaimedJob { input, attempt: claim.attempt })),
+            Ok(input) => Ok(Some(ClaimedJob {
+                input,
+                attempt: claim.attempt,
+            })),
             // The database did not answer: the lease runs out and the job is claimed again.
             Err(InputError::Db(error)) => Err(failed(format!("reading the input of job {}", claim.job))(error)),
             Err(InputError::Gone(error)) => {
@@ -190,15 +202,16 @@ impl JobQueue for DbQueue {
                         return Ok(false);
                     };
                     let model = self.model(&row, outcome);
-                    let ending = Ending::Succeeded { model: &model, verdict: &outcome.verdict };
+                    let ending = Ending::Succeeded {
+                        model: &model,
+                        verdict: &outcome.verdict,
+                    };
                     queue::finish(&self.db, worker, job, attempt, now_us, &ending).await
                 }
                 Finished::Failed { error } => {
                     queue::finish(&self.db, worker, job, attempt, now_us, &Ending::Failed { error }).await
                 }
-                Finished::Cancelled => {
-                    queue::finish(&self.db, worker, job, attempt, now_us, &Ending::Cancelled).await
-                }
+                Finished::Cancelled => queue::finish(&self.db, worker, job, attempt, now_us, &Ending::Cancelled).await,
                 Finished::Released => queue::finish(&self.db, worker, job, attempt, now_us, &Ending::Released).await,
             }
         });

@@ -70,7 +70,11 @@ pub fn run_until(queue: &DbQueue, backbone: &Backbone, poll: Duration, shutdown:
         id: &id,
         pipeline: &pipeline,
         clock_ms: &clock_ms,
-        timing: Timing { poll, heartbeat: heartbeat.min(Timing::default().heartbeat), ..Timing::default() },
+        timing: Timing {
+            poll,
+            heartbeat: heartbeat.min(Timing::default().heartbeat),
+            ..Timing::default()
+        },
     };
     tracing::info!(worker = %id, "a worker waits for jobs");
     run_worker(&worker, shutdown);

@@ -39,10 +39,20 @@ pub fn assign(incoming: &[Incoming], proof_only: bool) -> (Vec<DatasetRow>, Vec<
     for item in distinct {
         let decided = decide(item, &group_splits, proof_only);
         if let Some((kind, message)) = decided.finding {
-            findings.push(Finding { kind, name: item.name.clone(), image: Some(item.image), message });
+            findings.push(Finding {
+                kind,
+                name: item.name.clone(),
+                image: Some(item.image),
+                message,
+            });
         }
         if let Some((split, group)) = decided.place {
-            rows.push(DatasetRow { image: item.image, class: item.class.clone(), split, group });
+            rows.push(DatasetRow {
+                image: item.image,
+                class: item.class.clone(),
+                split,
+                group,
+            });
         }
     }
     findings.sort();
@@ -97,7 +107,11 @@ fn group_splits(distinct: &[&Incoming], proof_only: bool) -> BTreeMap<Digest, Sp
         *split = split.or(item.folder);
     }
     let settle = |(group, folder): (Digest, Option<Split>)| {
-        let split = if proof_only { Split::Sealed } else { folder.unwrap_or_else(|| Split::from_group(&group)) };
+        let split = if proof_only {
+            Split::Sealed
+        } else {
+            folder.unwrap_or_else(|| Split::from_group(&group))
+        };
         (group, split)
     };
     splits.into_iter().map(settle).collect()
@@ -113,31 +127,57 @@ fn decide(item: &Incoming, group_splits: &BTreeMap<Digest, Split>, proof_only: b
     let conflict = |message: String| Some((FindingKind::SplitConflict, message));
     if let Some((split, group)) = item.assigned {
         if proof_only && split != Split::Sealed {
-            let message =
-                format!("is known from {}, and what was used there cannot prove anything; left out", split.as_str());
-            return Decided { place: None, finding: conflict(message) };
+            let message = format!(
+                "is known from {}, and what was used there cannot prove anything; left out",
+                split.as_str()
+            );
+            return Decided {
+                place: None,
+                finding: conflict(message),
+            };
         }
         let moved = item.folder.filter(|folder| *folder != split && !proof_only);
         let finding = moved.and_then(|folder| {
-            conflict(format!("came in {} but is known from {}; it stays there", folder.as_str(), split.as_str()))
+            conflict(format!(
+                "came in {} but is known from {}; it stays there",
+                folder.as_str(),
+                split.as_str()
+            ))
         });
-        return Decided { place: Some((split, group)), finding };
+        return Decided {
+            place: Some((split, group)),
+            finding,
+        };
     }
     if let Some(&split) = item.near.first() {
         if item.near.iter().any(|other| *other != split) {
             let message = "nearly duplicates known images of different splits; left out, since it would tie them";
-            return Decided { place: None, finding: conflict(message.to_owned()) };
+            return Decided {
+                place: None,
+                finding: conflict(message.to_owned()),
+            };
         }
         if proof_only && split != Split::Sealed {
-            let message = format!("nearly duplicates an image known from {}; it cannot prove anything", split.as_str());
-            return Decided { place: None, finding: conflict(message) };
+            let message = format!(
+                "nearly duplicates an image known from {}; it cannot prove anything",
+                split.as_str()
+            );
+            return Decided {
+                place: None,
+                finding: conflict(message),
+            };
         }
         let moved = item.folder.filter(|folder| *folder != split && !proof_only);
         let finding = moved.and_then(|folder| {
             let (folder, split) = (folder.as_str(), split.as_str());
-            conflict(format!("came in {folder} but nearly duplicates an image known from {split}; it goes there"))
+            conflict(format!(
+                "came in {folder} but nearly duplicates an image known from {split}; it goes there"
+            ))
         });
-        return Decided { place: Some((split, item.group)), finding };
+        return Decided {
+            place: Some((split, item.group)),
+            finding,
+        };
     }
     let split = group_splits[&item.group];
     match item.folder {
@@ -147,14 +187,24 @@ fn decide(item: &Incoming, group_splits: &BTreeMap<Digest, Split>, proof_only: b
                 folder.as_str(),
                 split.as_str()
             );
-            Decided { place: None, finding: conflict(message) }
+            Decided {
+                place: None,
+                finding: conflict(message),
+            }
         }
-        _ => Decided { place: Some((split, item.group)), finding: None },
+        _ => Decided {
+            place: Some((split, item.group)),
+            finding: None,
+        },
     }
 }
 
 fn quoted(name: &str) -> String {
-    if name.is_empty() { "another file".to_owned() } else { format!("{name:?}") }
+    if name.is_empty() {
+        "another file".to_owned()
+    } else {
+        format!("{name:?}")
+    }
 }
 
 #[cfg(test)]
@@ -207,7 +257,10 @@ mod tests {
         let (rows, findings) = assign(&items, false);
         assert_eq!(rows.len(), 3);
         assert!(findings.is_empty());
-        assert!(rows.iter().all(|row| row.split == Split::from_group(&group) && row.group == group));
+        assert!(
+            rows.iter()
+                .all(|row| row.split == Split::from_group(&group) && row.group == group)
+        );
         items.sort_by_key(|item| item.image);
         items[1].folder = Some(Split::Train);
         items[2].folder = Some(Split::Sealed);
@@ -215,13 +268,18 @@ mod tests {
         assert_eq!(splits(&rows), [Split::Train, Split::Train]);
         assert_eq!(findings.len(), 1);
         items.reverse();
-        assert_eq!(assign(&items, false), (rows, findings), "the order of an upload does not matter");
+        assert_eq!(
+            assign(&items, false),
+            (rows, findings),
+            "the order of an upload does not matter"
+        );
     }
 
     #[test]
     fn proof_only_seals_everything_new() {
-        let items: Vec<Incoming> =
-            (0..50).map(|index| incoming(&format!("{index}"), "fu", Some(Split::Train))).collect();
+        let items: Vec<Incoming> = (0..50)
+            .map(|index| incoming(&format!("{index}"), "fu", Some(Split::Train)))
+            .collect();
         let (rows, findings) = assign(&items, true);
         assert!(rows.iter().all(|row| row.split == Split::Sealed) && rows.len() == 50 && findings.is_empty());
     }
@@ -239,7 +297,9 @@ mod tests {
 
     #[test]
     fn the_hash_splits_about_70_15_15() {
-        let items: Vec<Incoming> = (0..4000).map(|index| incoming(&format!("{index}"), "fu", None)).collect();
+        let items: Vec<Incoming> = (0..4000)
+            .map(|index| incoming(&format!("{index}"), "fu", None))
+            .collect();
         let (rows, _) = assign(&items, false);
         let n_train = rows.iter().filter(|row| row.split == Split::Train).count();
         assert!((2700..2900).contains(&n_train), "{n_train}");

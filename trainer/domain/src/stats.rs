@@ -76,7 +76,10 @@ mod tests {
         ];
         for (x, n, alpha, expected) in upper {
             let got = upper_bound(x, n, alpha);
-            assert!((got - expected).abs() < 1e-12, "upper_bound({x}, {n}, {alpha}) = {got}, scipy {expected}");
+            assert!(
+                (got - expected).abs() < 1e-12,
+                "upper_bound({x}, {n}, {alpha}) = {got}, scipy {expected}"
+            );
         }
         let lower = [
             (60, 60, 0.01, 0.926_118_728_128_793_5),
@@ -85,7 +88,10 @@ mod tests {
         ];
         for (x, n, alpha, expected) in lower {
             let got = lower_bound(x, n, alpha);
-            assert!((got - expected).abs() < 1e-12, "lower_bound({x}, {n}, {alpha}) = {got}, scipy {expected}");
+            assert!(
+                (got - expected).abs() < 1e-12,
+                "lower_bound({x}, {n}, {alpha}) = {got}, scipy {expected}"
+            );
         }
     }
 

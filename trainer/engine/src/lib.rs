@@ -12,6 +12,8 @@ mod preprocess;
 mod recipe;
 mod spec;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use backbone::Backbone;

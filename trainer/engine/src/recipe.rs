@@ -103,7 +103,7 @@ impl Recipe {
             Pool::Grid { trim, cells } => (trim as usize, cells as usize),
         };
         let inner = side.saturating_sub(2 * trim);
-        if cells == 0 || inner == 0 || inner % cells != 0 {
+        if cells == 0 || inner == 0 || !inner.is_multiple_of(cells) {
             return Err(refuse(format!(
                 "{cells} cells do not divide the {inner} rows and columns left of {side}"
             )));

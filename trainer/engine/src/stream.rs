@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::EngineError;
 use crate::backbone::{Plan, PlannedBlock, PlannedStem};
-use crate::kernels::{Isa, Target, depthwise_row, product};
+use crate::kernels::{Isa, Target};
 use crate::recipe::Taken;
 
 /// Values that the expanded rows of a band may take: 256 KiB, half of a usual L2 cache.
@@ -81,7 +81,7 @@ impl Stream {
         if let Some(head) = &plan.head {
             let m = plan.taken.side * plan.taken.side;
             let target = &mut Target::whole(&mut self.after, m, None);
-            product(plan.isa, m, &self.before, head, target);
+            head.product(plan.isa, m, &self.before, target);
             std::mem::swap(&mut self.before, &mut self.after);
         }
         pool(&plan.taken, &self.before, out);
@@ -112,7 +112,7 @@ impl Stream {
                 }
             }
             let target = &mut Target::whole(&mut self.before[y * out * channels..], out, None);
-            product(plan.isa, out, &self.patches, &stem.weights, target);
+            stem.weights.product(plan.isa, out, &self.patches, target);
         }
     }
 
@@ -143,13 +143,13 @@ impl Stream {
             for row in 0..band {
                 let rows = &self.expanded[row * stride * row_len..][..block.depthwise.kernel * row_len];
                 let result = &mut self.filtered[row * out * hidden..][..out * hidden];
-                depthwise_row(isa, &block.depthwise, rows, row_len, result);
+                block.depthwise.row(isa, rows, row_len, result);
             }
             let place = done * out * channels;
             let residual = block.residual.then(|| &self.before[place..]);
             let m = band * out;
             let target = &mut Target::whole(&mut self.after[place..], m, residual);
-            product(isa, m, &self.filtered, &block.project, target);
+            block.project.product(isa, m, &self.filtered, target);
             done += band;
         }
         debug_assert!(side > 0);
@@ -192,7 +192,7 @@ fn expand(
                 stride: row_len,
                 residual: None,
             };
-            product(isa, real.len() * side, source, weights, target);
+            weights.product(isa, real.len() * side, source, target);
         }
         None => {
             for (row, line) in source.chunks_exact(side * channels).enumerate() {

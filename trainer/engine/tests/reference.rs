@@ -1,5 +1,7 @@
 //! The forward pass against features that ONNX Runtime computed from the same pixels and weights.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 use std::io::Read;
 
 use engine::{Backbone, Pool, Preprocessing, Recipe, Spec, Tap};

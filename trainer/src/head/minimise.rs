@@ -50,11 +50,14 @@ pub(super) fn minimise(
     if !value.is_finite() {
         return Err(HeadError::NotFinite);
     }
-    let mut problem = Problem::new(Memo {
+    // Kept out here: a line search that fails takes the problem with it.
+    let heard = RefCell::new(None);
+    let memo = || Memo {
         objective,
         last: RefCell::new(None),
-        error: RefCell::new(None),
-    });
+        error: &heard,
+    };
+    let mut problem = Problem::new(memo());
     let mut solver = solver();
     let mut best = Point {
         point: start,
@@ -66,15 +69,12 @@ pub(super) fn minimise(
     // Set after a failure: a second one from the same point means that rounding lets nothing better be found.
     let mut fresh = true;
     while norm(&best.gradient) > gradient_norm && n_iterations < MAX_ITERATIONS && keep_going() {
-        let (mut next, _) = solver
-            .next_iter(&mut problem, state)
-            .map_err(|error| HeadError::Optimiser(error.to_string()))?;
-        n_iterations += 1;
-        if let Some(memo) = &problem.problem
-            && let Some(error) = memo.error.take()
-        {
+        let step = solver.next_iter(&mut problem, state);
+        if let Some(error) = heard.take() {
             return Err(error);
         }
+        let (mut next, _) = step.map_err(|error| HeadError::Optimiser(error.to_string()))?;
+        n_iterations += 1;
         let ended = next.terminated();
         let found = (!ended).then(|| Point::of(&mut next)).flatten();
         match found {
@@ -101,11 +101,7 @@ pub(super) fn minimise(
             _ => {
                 fresh = true;
                 solver = self::solver();
-                problem = Problem::new(Memo {
-                    objective,
-                    last: RefCell::new(None),
-                    error: RefCell::new(None),
-                });
+                problem = Problem::new(memo());
                 state = best.state();
             }
         }
@@ -156,7 +152,7 @@ fn norm(gradient: &[f64]) -> f64 {
 struct Memo<'a> {
     objective: &'a Objective<'a>,
     last: RefCell<Option<(Vector, f64, Vector)>>,
-    error: RefCell<Option<HeadError>>,
+    error: &'a RefCell<Option<HeadError>>,
 }
 
 impl Memo<'_> {

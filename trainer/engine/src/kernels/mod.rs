@@ -1,17 +1,22 @@
 //! The loops that take the time: a packed matrix product and depthwise convolutions, f32, channels last.
 //!
-//! Each is written once in plain Rust and compiled twice on x86-64: for the baseline, and for AVX2 with FMA, chosen when a
-//! backbone is loaded. Every output is summed in one fixed order whatever the size of the tile it falls in, so a feature
-//! depends on the image, the weights and the [`Isa`] alone.
+//! Each is written once over [`lanes::Lanes`] and compiled for every instruction set that [`Isa`] names, the best of which
+//! is chosen when a backbone is loaded. Every output is summed in one fixed order whatever the size of the tile it falls
+//! in, so a feature depends on the image, the weights and [`Isa::id`] alone.
+//!
+//! This is the only place of the workspace with unsafe code: pointers into slices whose lengths are asserted first.
 
 mod depthwise;
+mod lanes;
 mod pointwise;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use depthwise::{Depthwise, depthwise_row};
-pub(crate) use pointwise::{Packed, Target, product};
+pub(crate) use depthwise::Depthwise;
+pub(crate) use pointwise::{Packed, Target};
 
-/// Values per lane group: two AVX registers, four of NEON, SSE or wasm.
-pub(crate) const LANES: usize = 16;
+/// Columns of a panel and channels of a group: one AVX-512 register, two of AVX2.
+pub(crate) const GROUP: usize = 16;
 
 /// Which compiled copy of the kernels runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,17 +25,29 @@ pub(crate) enum Isa {
     Plain,
     /// AVX2 with fused multiply-add.
     #[cfg(target_arch = "x86_64")]
-    Fma,
+    Avx2,
+    /// AVX-512; the same operations in the same order as AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
 impl Isa {
-    /// The best this machine has.
-    pub(crate) fn detect() -> Self {
+    /// All that this machine has, the best one last.
+    pub(crate) fn available() -> Vec<Self> {
+        let mut all = vec![Self::Plain];
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            return Self::Fma;
+            all.push(Self::Avx2);
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                all.push(Self::Avx512);
+            }
         }
-        Self::Plain
+        all
+    }
+
+    /// The best this machine has.
+    pub(crate) fn detect() -> Self {
+        Self::available().pop().unwrap_or(Self::Plain)
     }
 
     /// Names the arithmetic: copies with one name give equal bits.
@@ -38,19 +55,7 @@ impl Isa {
         match self {
             Self::Plain => "f32-mul-add-1",
             #[cfg(target_arch = "x86_64")]
-            Self::Fma => "f32-fma-1",
+            Self::Avx2 | Self::Avx512 => "f32-fma-1",
         }
     }
-}
-
-/// `acc + a × b`, fused or not.
-#[inline(always)]
-fn mul_add<const FUSED: bool>(a: f32, b: f32, acc: f32) -> f32 {
-    if FUSED { a.mul_add(b, acc) } else { acc + a * b }
-}
-
-/// min(max(x, 0), 6); never a NaN, since weights are finite and so is every sum of them.
-#[inline(always)]
-fn relu6(x: f32) -> f32 {
-    x.clamp(0.0, 6.0)
 }

@@ -256,7 +256,7 @@ fn time_that_runs_out_leaves_what_there_is() {
     };
     let extraction = store.extract(1, &images, &watch).unwrap();
     let n = extraction.n_extracted;
-    assert!(!extraction.complete && n >= 4 && n < 12, "{n}");
+    assert!(!extraction.complete && (4..12).contains(&n), "{n}");
     assert_eq!(extraction.features.rows.len(), n);
     assert!(
         images[..n].iter().all(|image| extraction.features.get(image).is_some()),

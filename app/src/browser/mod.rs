@@ -1,0 +1,50 @@
+//! What runs only in the page: asking the server by `fetch`, and the clock.
+
+use std::future::Future;
+
+use gloo_net::http::{Request, Response};
+use send_wrapper::SendWrapper;
+
+use crate::backend::{Answer, Backend, BackendError};
+
+/// Asks the server that the page came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Fetch;
+
+impl Backend for Fetch {
+    fn get(&self, path: String) -> Answer {
+        answer(async move { Request::get(&path).send().await })
+    }
+
+    fn post(&self, path: String, body: String) -> Answer {
+        answer(async move {
+            let request = Request::post(&path).header("content-type", "application/json");
+            request.body(body)?.send().await
+        })
+    }
+}
+
+/// Microseconds since 1970, UTC, by the clock of this machine.
+#[must_use]
+pub fn now_us() -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "microseconds fit an i64 for 290,000 years"
+    )]
+    let now_us = (js_sys::Date::now() * 1000.0) as i64;
+    now_us
+}
+
+// A page has one thread, so its futures are not `Send`; the wrapper says so and would panic on another thread.
+fn answer(sent: impl Future<Output = Result<Response, gloo_net::Error>> + 'static) -> Answer {
+    Box::pin(SendWrapper::new(async move {
+        let unreachable = |error: gloo_net::Error| BackendError::unreachable(&error.to_string());
+        let response = sent.await.map_err(unreachable)?;
+        let text = response.text().await.map_err(unreachable)?;
+        if response.ok() {
+            Ok(text)
+        } else {
+            Err(BackendError::from_answer(response.status(), &text))
+        }
+    }))
+}

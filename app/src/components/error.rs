@@ -1,0 +1,40 @@
+//! What went wrong, in the server's words, and what to do.
+
+use leptos::prelude::*;
+use leptos_i18n::t;
+
+use crate::backend::BackendError;
+use crate::language::use_i18n;
+
+/// An answer that did not come: its sentence, its request id, and another try.
+#[component]
+pub(crate) fn ErrorNotice(
+    error: BackendError,
+    /// Older figures stand below.
+    stale: bool,
+    retry: Callback<()>,
+) -> impl IntoView {
+    let i18n = use_i18n();
+    let title = move || {
+        if stale {
+            t!(i18n, error.stale).into_any()
+        } else {
+            t!(i18n, error.title).into_any()
+        }
+    };
+    let request_id = error.request_id().map(ToOwned::to_owned);
+    let sentence = error.problem.map_or(error.message, |problem| problem.detail);
+    view! {
+        <div class="banner fail" role="alert">
+            <div class="banner-text">
+                <p class="banner-title">{title}</p>
+                <p lang="en">{sentence}</p>
+                {request_id
+                    .map(|id| view! { <p class="dim">{t!(i18n, error.request_id)} " " <code>{id}</code></p> })}
+            </div>
+            <button type="button" class="button" on:click=move |_| retry.run(())>
+                {t!(i18n, error.retry)}
+            </button>
+        </div>
+    }
+}

@@ -1,0 +1,12 @@
+//! Small pieces that pages are made of; pure functions of domain types.
+
+pub(crate) mod error;
+pub(crate) mod panel;
+pub(crate) mod time;
+pub(crate) mod verdict;
+
+/// The end of an identifier: enough for a person to tell two apart. (Identifiers begin with their time.)
+pub(crate) fn short(id: &str) -> String {
+    let skipped = id.chars().count().saturating_sub(8);
+    id.chars().skip(skipped).collect()
+}

@@ -1,0 +1,19 @@
+//! A verdict: a word and a colour, never the colour alone.
+
+use domain::gate::verdict::VerdictState;
+use leptos::prelude::*;
+use leptos_i18n::t;
+
+use crate::language::use_i18n;
+
+/// The word, in its colour.
+#[component]
+pub(crate) fn VerdictTag(state: VerdictState) -> impl IntoView {
+    let i18n = use_i18n();
+    let word = move || match state {
+        VerdictState::Pass => t!(i18n, verdict.pass).into_any(),
+        VerdictState::Fail => t!(i18n, verdict.fail).into_any(),
+        VerdictState::Unproven => t!(i18n, verdict.unproven).into_any(),
+    };
+    view! { <span class=format!("tag {}", state.as_str())>{word}</span> }
+}

@@ -1,0 +1,68 @@
+//! Candidates with a verdict that no channel has pointed at yet.
+
+use domain::job::Job;
+use leptos::prelude::*;
+use leptos_i18n::t;
+
+use super::running::JobTitle;
+use crate::components::panel::{Empty, Panel};
+use crate::components::short;
+use crate::components::time::{Ago, duration};
+use crate::components::verdict::VerdictTag;
+use crate::language::use_i18n;
+
+#[component]
+pub(super) fn ToReview(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {
+    let i18n = use_i18n();
+    let content = if jobs.is_empty() {
+        view! { <Empty text=t!(i18n, review.empty).into_any()/> }.into_any()
+    } else {
+        let rows: Vec<_> = jobs.into_iter().map(|job| view! { <CandidateRow job now/> }).collect();
+        view! { <ul class="rows">{rows}</ul> }.into_any()
+    };
+    view! {
+        <Panel
+            id="to-review"
+            place="wide"
+            title=t!(i18n, review.title).into_any()
+            about=t!(i18n, review.about).into_any()
+        >
+            {content}
+        </Panel>
+    }
+}
+
+#[component]
+fn CandidateRow(job: Job, now: Signal<i64>) -> impl IntoView {
+    let i18n = use_i18n();
+    let took = job
+        .started_us
+        .zip(job.finished_us)
+        .map(|(started_us, finished_us)| duration(finished_us - started_us));
+    let model = job.model.as_ref().map(ToString::to_string);
+    let verdict = match job.verdict.clone() {
+        Some(verdict) => view! {
+            <p class="sentence"><VerdictTag state=verdict.state/> " " <span lang="en">{verdict.sentence}</span></p>
+            {verdict
+                .structural_failure
+                .then(|| view! { <p class="flag"><strong>{t!(i18n, review.structural)}</strong></p> })}
+        }
+        .into_any(),
+        None => view! { <p class="sentence">{t!(i18n, review.no_verdict)}</p> }.into_any(),
+    };
+    view! {
+        <li class="row">
+            <h3><JobTitle job=job.clone()/></h3>
+            {verdict}
+            <p class="facts">
+                {model
+                    .map(|model| {
+                        let title = model.clone();
+                        view! { <span title=title>{t!(i18n, review.model, model = short(&model))}</span> }
+                    })}
+                {job.finished_us.map(|at_us| view! { <Ago at_us now/> })}
+                {took.map(|took| view! { <span>{t!(i18n, review.took, took = took)}</span> })}
+            </p>
+        </li>
+    }
+}

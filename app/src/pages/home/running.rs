@@ -1,0 +1,149 @@
+//! Jobs that run or wait for a worker.
+
+use domain::job::{Job, JobState, Stage};
+use leptos::prelude::*;
+use leptos_i18n::t;
+
+use crate::components::panel::{Empty, Panel};
+use crate::components::short;
+use crate::components::time::{Ago, clock};
+use crate::language::use_i18n;
+
+const CLONE: &str = "rehead jobs clone --baseline production --dataset NAME --start --watch";
+
+#[component]
+pub(super) fn Running(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {
+    let i18n = use_i18n();
+    let content = if jobs.is_empty() {
+        view! { <Empty text=t!(i18n, running.empty).into_any() command=CLONE/> }.into_any()
+    } else {
+        let rows: Vec<_> = jobs.into_iter().map(|job| view! { <JobRow job now/> }).collect();
+        view! { <ul class="rows">{rows}</ul> }.into_any()
+    };
+    view! {
+        <Panel
+            id="running"
+            place="narrow"
+            title=t!(i18n, running.title).into_any()
+            about=t!(i18n, running.about).into_any()
+        >
+            {content}
+        </Panel>
+    }
+}
+
+#[component]
+fn JobRow(job: Job, now: Signal<i64>) -> impl IntoView {
+    let i18n = use_i18n();
+    let began_us = job.started_us.or(job.queued_us).unwrap_or(job.created_us);
+    let deadline_us = job
+        .started_us
+        .map(|at_us| at_us.saturating_add_unsigned(job.spec.config.deadline_ms.saturating_mul(1_000)));
+    let id = job.id.to_string();
+    view! {
+        <li class="row">
+            <h3><JobTitle job=job.clone()/></h3>
+            <p class="facts">
+                <code title=id.clone()>{short(&id)}</code>
+                <Ago at_us=began_us now/>
+                {(job.attempt > 1).then(|| view! { <span>{t!(i18n, running.attempt, n = job.attempt)}</span> })}
+            </p>
+            <Stages job/>
+            {deadline_us.map(|deadline_us| view! { <Deadline deadline_us now/> })}
+        </li>
+    }
+}
+
+/// What the job makes its model from.
+#[component]
+pub(super) fn JobTitle(job: Job) -> impl IntoView {
+    let i18n = use_i18n();
+    match job.spec.baseline {
+        Some(model) => t!(i18n, running.clone, model = short(model.0.as_str())).into_any(),
+        None => t!(i18n, running.cold).into_any(),
+    }
+}
+
+/// The stages in order, the one it is in, and how far that is.
+#[component]
+fn Stages(job: Job) -> impl IntoView {
+    let i18n = use_i18n();
+    let current = job.stage.filter(|_| job.state == JobState::Running);
+    let steps: Vec<_> = Stage::ALL
+        .into_iter()
+        .map(|stage| {
+            let step = match current {
+                Some(now) if stage == now => "step current",
+                Some(now) if stage < now => "step done",
+                _ => "step",
+            };
+            let mark = (current == Some(stage)).then_some("step");
+            view! { <li class=step aria-current=mark><StageName stage/></li> }
+        })
+        .collect();
+    let state = move || {
+        if job.cancel_requested {
+            Some(t!(i18n, running.cancelling).into_any())
+        } else if job.state == JobState::Queued {
+            Some(t!(i18n, running.queued).into_any())
+        } else if current.is_none() {
+            Some(t!(i18n, running.starting).into_any())
+        } else {
+            None
+        }
+    };
+    let (done, total) = (job.progress_done, job.progress_total);
+    let counted = current.filter(|_| total > 0);
+    view! {
+        <p class="label">{state}</p>
+        <ol class="steps">{steps}</ol>
+        {counted
+            .map(|stage| {
+                view! {
+                    <div class="progress">
+                        <progress id=format!("progress-{}", job.id) max=total value=done></progress>
+                        <label for=format!("progress-{}", job.id)>
+                            <StageName stage/>
+                            " · "
+                            {t!(i18n, running.images, done = done, total = total)}
+                        </label>
+                        <b>{percent(done, total)} " %"</b>
+                    </div>
+                }
+            })}
+    }
+}
+
+#[component]
+fn StageName(stage: Stage) -> impl IntoView {
+    let i18n = use_i18n();
+    move || match stage {
+        Stage::Fetch => t!(i18n, stage.fetch).into_any(),
+        Stage::Extract => t!(i18n, stage.extract).into_any(),
+        Stage::Train => t!(i18n, stage.train).into_any(),
+        Stage::Evaluate => t!(i18n, stage.evaluate).into_any(),
+        Stage::Gate => t!(i18n, stage.gate).into_any(),
+        Stage::Package => t!(i18n, stage.package).into_any(),
+    }
+}
+
+#[component]
+fn Deadline(deadline_us: i64, now: Signal<i64>) -> impl IntoView {
+    let i18n = use_i18n();
+    let text = move || {
+        let left_us = deadline_us.saturating_sub(now.get());
+        if left_us < 0 {
+            t!(i18n, running.past).into_any()
+        } else {
+            t!(i18n, running.deadline, left = clock(left_us)).into_any()
+        }
+    };
+    view! { <p class="dim">{text}</p> }
+}
+
+/// Whole percent, rounded down: 100 means done.
+fn percent(done: i64, total: i64) -> i64 {
+    (i128::from(done.clamp(0, total)) * 100 / i128::from(total.max(1)))
+        .try_into()
+        .unwrap_or(100)
+}

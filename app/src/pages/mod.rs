@@ -1,0 +1,4 @@
+//! One file a screen.
+
+pub(crate) mod home;
+pub(crate) mod missing;

@@ -1,0 +1,195 @@
+//! What every request meets on its way in and out, over the whole router without a wire.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
+use domain::api::{Overview, Problem};
+use domain::ids::Digest;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::{MAX_JSON_BYTES, all, guarded};
+use crate::state::AppState;
+use crate::{Application, Config};
+
+/// A state on an empty folder, which goes with it.
+async fn state() -> (AppState, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::local(folder.path().to_owned());
+    config.workers = 0;
+    (Application::build(config).await.unwrap().into_state(), folder)
+}
+
+fn request(method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> Request {
+    let builder = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, "127.0.0.1:3000");
+    builder.header(CONTENT_TYPE, content_type).body(body.into()).unwrap()
+}
+
+async fn answer(router: &Router, request: Request) -> Response {
+    router.clone().oneshot(request).await.unwrap()
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
+}
+
+/// Checks that the answer is a problem with this status, whose id is the header's.
+async fn problem(response: Response, status: u16) -> Problem {
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+    assert_eq!(response.status().as_u16(), status);
+    let problem: Problem = serde_json::from_str(&text(response).await).unwrap();
+    assert_eq!((problem.status, &problem.request_id), (status, &id));
+    assert!(
+        problem.kind.starts_with("/problems/") && !problem.detail.is_empty(),
+        "{problem:?}"
+    );
+    problem
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_is_a_problem_with_the_requests_id() {
+    let (state, _folder) = state().await;
+    let router = all(&state, Router::new());
+    let json = "application/json";
+    let long = vec![b' '; MAX_JSON_BYTES + 1];
+    let image = format!("/api/v1/images/{}", Digest::of(&long));
+    let letter = format!("/api/v1/images/{}", Digest::of(b"a letter"));
+    let cases = [
+        (request("GET", "/api/v1/nonsense", json, ""), 404, "not-found"),
+        (request("GET", "/api/nonsense", json, ""), 404, "not-found"),
+        (
+            request("DELETE", "/api/v1/datasets", json, ""),
+            405,
+            "method-not-allowed",
+        ),
+        (
+            request("POST", "/api/v1/datasets", json, "{\"name\":"),
+            400,
+            "bad-request",
+        ),
+        (
+            request("POST", "/api/v1/datasets", "text/plain", "{}"),
+            415,
+            "bad-request",
+        ),
+        (
+            request("POST", "/api/v1/datasets", json, "{\"name\":\"../x\"}"),
+            422,
+            "bad-request",
+        ),
+        (
+            request("POST", "/api/v1/datasets", json, "{\"name\":\"x\",\"y\":1}"),
+            422,
+            "bad-request",
+        ),
+        (request("GET", "/api/v1/jobs?state=lost", json, ""), 400, "bad-request"),
+        (request("GET", "/api/v1/jobs/x", json, ""), 404, "not-found"),
+        (
+            request("GET", "/api/v1/jobs?project=nowhere", json, ""),
+            404,
+            "not-found",
+        ),
+        (request("PUT", "/api/v1/images/abc", json, "x"), 422, "invalid"),
+        (request("PUT", &letter, json, "another letter"), 422, "digest-mismatch"),
+        (request("PUT", &letter, json, "a letter"), 422, "not-an-image"),
+        (request("PUT", &image, json, long.clone()), 413, "too-large"),
+        (request("POST", "/api/v1/datasets", json, long), 413, "too-large"),
+    ];
+    for (request, status, kind) in cases {
+        let what = format!("{} {}", request.method(), request.uri());
+        let got = problem(answer(&router, request).await, status).await;
+        assert_eq!(got.kind, format!("/problems/{kind}"), "{what}: {got:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_fails_inside_stays_inside() {
+    let (state, _folder) = state().await;
+    let secret = || async { panic!("the password is 1234") as StatusCode };
+    let router = guarded(&state, Router::new().route("/api/v1/broken", get(secret)));
+    let got = problem(answer(&router, request("GET", "/api/v1/broken", "", "")).await, 500).await;
+    assert!(!format!("{got:?}").contains("1234"));
+    state.db.close().await;
+    let router = all(&state, Router::new());
+    let got = problem(answer(&router, request("GET", "/api/v1/jobs", "", "")).await, 500).await;
+    assert!(got.detail.contains("log") && !got.detail.contains("pool"), "{got:?}");
+}
+
+#[tokio::test]
+async fn other_sites_and_other_names_are_refused() {
+    let (state, _folder) = state().await;
+    let router = all(&state, Router::new());
+    let post = |name: &'static str, value: &'static str| {
+        let mut request = request("POST", "/api/v1/projects", "application/json", "{\"name\":\"x\"}");
+        request.headers_mut().insert(name, value.parse().unwrap());
+        request
+    };
+    for (name, value) in [
+        ("origin", "https://elsewhere.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("host", "rebound.example:3000"),
+    ] {
+        let got = problem(answer(&router, post(name, value)).await, 403).await;
+        assert_eq!(got.kind, "/problems/forged-request", "{name}: {value}");
+    }
+    let made = answer(&router, post("origin", "http://127.0.0.1:3000")).await;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    assert_eq!(made.headers()["x-content-type-options"], "nosniff");
+    assert!(
+        made.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .contains("frame-ancestors 'none'")
+    );
+}
+
+#[tokio::test]
+async fn the_description_lists_every_route_with_its_answers() {
+    let (state, _folder) = state().await;
+    let router = all(&state, Router::new());
+    let described = text(answer(&router, request("GET", "/api/v1/openapi.json", "", "")).await).await;
+    let described: Value = serde_json::from_str(&described).unwrap();
+    let paths = described["paths"].as_object().unwrap();
+    assert!(paths.len() > 30, "{:?}", paths.keys());
+    for path in paths.keys() {
+        let path = path.replace(['{', '}'], "");
+        let request = request("OPTIONS", &path, "", "");
+        let status = answer(&router, request).await.status();
+        assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{path} is there");
+    }
+    let schema = &described["components"]["schemas"];
+    assert!(schema["Job"].is_object() && schema["Verdict"].is_object());
+}
+
+#[tokio::test]
+async fn an_empty_server_tells_its_state() {
+    let (state, _folder) = state().await;
+    let router = all(&state, Router::new());
+    let health = text(answer(&router, request("GET", "/healthz", "", "")).await).await;
+    assert_eq!(
+        serde_json::from_str::<Value>(&health).unwrap(),
+        json!({ "status": "ok" })
+    );
+    let overview = text(answer(&router, request("GET", "/api/v1/overview", "", "")).await).await;
+    let overview: Overview = serde_json::from_str(&overview).unwrap();
+    let names: Vec<&str> = overview
+        .channels
+        .iter()
+        .map(|live| live.channel.name.as_str())
+        .collect();
+    assert_eq!(names, ["production", "staging"]);
+    let twice = answer(&router, request("GET", "/api/v1/overview", "", "")).await;
+    let twice: Overview = serde_json::from_str(&text(twice).await).unwrap();
+    assert_eq!(twice.project, overview.project, "the first project is made once");
+    let head = answer(&router, request(Method::HEAD.as_str(), "/api/v1/policies", "", "")).await;
+    assert_eq!(head.status(), StatusCode::OK);
+}

@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+"""Recomputes every number of an exported model's report and verdict, with numpy, scipy and scikit-learn.
+
+    recompute.py DIR
+
+DIR is what `rehead models export MODEL --out DIR --features` wrote. Nothing of Rehead's code runs here: logits come from
+head and features, counts from logits, curves from scikit-learn, bounds from scipy's beta distribution.
+Exit code 0 iff everything agrees; each difference is printed.
+"""
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from scipy.special import expit, logsumexp
+from scipy.stats import beta
+from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
+
+TOLERANCE = 2e-6  # logits are f32 products there and f64 products here
+TRAIN, CALIBRATION, SEALED = 0, 1, 2
+
+
+class Comparison:
+    def __init__(self):
+        self.n, self.largest, self.differences = 0, 0.0, []
+
+    def same(self, where, got, expected):
+        """`got` is the report's."""
+        self.n += 1
+        if got is None or expected is None or isinstance(got, (str, bool)):
+            if got != expected:
+                self.differences.append(f"{where}: report {got}, recomputed {expected}")
+            return
+        error = abs(got - expected) / max(1.0, abs(expected))
+        self.largest = max(self.largest, error)
+        exact = isinstance(got, int)
+        if (exact and got != expected) or not error <= TOLERANCE:
+            self.differences.append(f"{where}: report {got}, recomputed {expected}")
+
+
+def load(path):
+    with safe_open(path, "np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+
+
+class Model:
+    """Probabilities of one model on the sealed images: (n, k) f64."""
+
+    def __init__(self, manifest, probabilities):
+        self.names = [c["name"] for c in manifest["classes"]]
+        self.taus = np.array([c["tau"] for c in manifest["classes"]])
+        self.rejects = np.array([c["role"] == "reject" for c in manifest["classes"]])
+        self.p = probabilities
+        self.top = probabilities.argmax(1)
+        self.top_p = probabilities[np.arange(len(probabilities)), self.top]
+        accepted = self.top_p >= self.taus[self.top]
+        self.answer = np.where(accepted, self.top, len(self.names))
+        self.unsure = np.abs(self.top_p - self.taus[self.top]) < 1e-6
+
+
+def softmax(z):
+    return np.exp(z - logsumexp(z, axis=1, keepdims=True))
+
+
+def metrics(c, where, report, model, classes, labels, groups):
+    """One model alone. `labels` index `classes`; a model may know fewer."""
+    k = len(model.names)
+    known = labels < k
+    right = known & (model.answer == labels)  # unknown is index k, which a new label may be
+    c.same(f"{where}.classes", json.dumps(report["classes"]), json.dumps(model.names))
+    c.same(f"{where}.n_known", report["n_known"], int(known.sum()))
+    c.same(f"{where}.top1", report["top1"], float((model.top == labels)[known].mean()))
+    c.same(f"{where}.n_accepted_right", report["n_accepted_right"], int(right.sum()))
+    c.same(f"{where}.n_accepted_wrong", report["n_accepted_wrong"], int(((model.answer < k) & ~right).sum()))
+    c.same(f"{where}.n_unknown", report["n_unknown"], int((model.answer == k).sum()))
+    table = np.zeros((len(classes), k + 1), int)
+    np.add.at(table, (labels, model.answer), 1)
+    union = confusion_matrix(labels, np.where(model.answer == k, len(classes), model.answer), labels=range(len(classes) + 1))
+    assert (union[: len(classes), :k] == table[:, :k]).all() and (union[: len(classes), -1] == table[:, -1]).all()
+    for i, row in enumerate(report["confusion"]):
+        for j, count in enumerate(row):
+            c.same(f"{where}.confusion[{i}][{j}]", count, int(table[i, j]))
+    c.same(f"{where}.per_class", len(report["per_class"]), k)
+    for i, one in enumerate(report["per_class"]):
+        at = f"{where}.{one['class']}"
+        # Images of classes that the model does not have are negatives: accepting one of them is wrong.
+        mine, accepted = labels == i, model.answer == i
+        true, false = int((mine & accepted).sum()), int((~mine & accepted).sum())
+        c.same(f"{at}.n", one["n"], int(mine.sum()))
+        c.same(f"{at}.true_accepts", one["true_accepts"], true)
+        c.same(f"{at}.false_accepts", one["false_accepts"], false)
+        c.same(f"{at}.recall", one["recall"], true / mine.sum() if mine.any() else None)
+        c.same(f"{at}.precision", one["precision"], true / (true + false) if true + false else None)
+        of_class = set(groups[mine])
+        missed = set(groups[mine & ~accepted])
+        touched, wrong = set(groups[accepted]), set(groups[accepted & ~mine])
+        c.same(f"{at}.n_groups", one["n_groups"], len(of_class))
+        c.same(f"{at}.groups_recalled", one["groups_recalled"], len(of_class - missed))
+        c.same(f"{at}.groups_accepted", one["groups_accepted"], len(touched))
+        c.same(f"{at}.groups_accepted_right", one["groups_accepted_right"], len(touched - wrong))
+        if not mine.any():
+            c.same(f"{at}.average_precision", one["average_precision"], None)
+            continue
+        y, score = mine, model.p[:, i]
+        c.same(f"{at}.average_precision", one["average_precision"], float(average_precision_score(y, score)))
+        precision, recall, thresholds = precision_recall_curve(y, score)
+        c.same(f"{at}.curve is short", len(one["curve"]) <= 400, True)
+        for n, point in enumerate(one["curve"]):
+            # The same point among scikit-learn's: the last threshold that still accepts this image.
+            nearest = int(np.abs(thresholds - point["threshold"]).argmin())
+            c.same(f"{at}.curve[{n}].threshold", point["threshold"], float(thresholds[nearest]))
+            close = np.abs(thresholds - point["threshold"]) < 1e-6
+            best = min(np.flatnonzero(close), key=lambda j: abs(recall[j] - point["recall"]) + abs(precision[j] - point["precision"]), default=nearest)
+            c.same(f"{at}.curve[{n}].precision", point["precision"], float(precision[best]))
+            c.same(f"{at}.curve[{n}].recall", point["recall"], float(recall[best]))
+        xs = np.array([p["recall"] for p in one["curve"]])
+        ys = np.array([p["precision"] for p in one["curve"]])
+        # scikit-learn's points from the first image on, without the artificial end and what follows full recall.
+        full = [(r, p) for r, p in zip(recall[:-1], precision[:-1])]
+        highest = {}
+        for r, p in full:
+            highest.setdefault(r, []).append(p)
+        inner = [(r, p) for r, ps in highest.items() for p in (max(ps),) if r > xs.min()]
+        worst = max((min(abs(np.interp(r, xs, ys) - p), min(abs(ys[xs == r] - p), default=9)) for r, p in inner), default=0)
+        c.same(f"{at}.curve is within 0.002", bool(worst < 0.002 + TOLERANCE), True)
+
+
+def compare(c, report, b, m, labels, groups, images):
+    k = len(b.names)
+    old = labels < k
+    b_right = old & (b.answer == labels)
+    is_new = (m.answer >= k) & (m.answer < len(m.names))
+    real = (m.answer < len(m.names)) & ~np.append(m.rejects, False)[m.answer]
+    label_rejects = np.append(m.rejects, False)[np.minimum(labels, len(m.names))]
+    lost = b_right & np.where(label_rejects, real, m.answer != labels)
+    for i, one in enumerate(report["old_classes"]):
+        at = f"comparison.{one['class']}"
+        mine = b_right & (labels == i)
+        c.same(f"{at}.class", one["class"], b.names[i])
+        c.same(f"{at}.images.n", one["images"]["n"], int(mine.sum()))
+        c.same(f"{at}.images.x", one["images"]["x"], int((lost & mine).sum()))
+        c.same(f"{at}.groups.n", one["groups"]["n"], len(set(groups[mine])))
+        c.same(f"{at}.groups.x", one["groups"]["x"], len(set(groups[lost & mine])))
+    c.same("comparison.false_new.n", report["false_new"]["n"], len(set(groups[old])))
+    c.same("comparison.false_new.x", report["false_new"]["x"], len(set(groups[old & is_new])))
+    c.same("comparison.n_right", report["n_right"], int(b_right.sum()))
+    flips = {f["image"]: f for f in report["negative_flips"]}
+    c.same("comparison.negative_flips", len(flips), int(lost.sum()))
+    for i in np.flatnonzero(lost):
+        name = bytes(images[i]).hex()
+        flip = flips.get(name)
+        if flip is None:
+            c.differences.append(f"negative flip {name} is not in the report")
+            continue
+        for side, model in (("before", b), ("after", m)):
+            c.same(f"flip {name[:8]}.{side}.class", flip[side]["class"], model.names[model.top[i]])
+            c.same(f"flip {name[:8]}.{side}.probability", flip[side]["probability"], float(model.top_p[i]))
+            c.same(f"flip {name[:8]}.{side}.accepted", flip[side]["accepted"], bool(model.answer[i] < len(model.names)))
+    m_right = old & (m.answer == labels)
+    c.same("comparison.n_positive_flips", report["n_positive_flips"], int((m_right & ~b_right).sum()))
+    table = np.zeros((k + 1, len(m.names) + 1), int)
+    np.add.at(table, (b.answer, m.answer), 1)
+    for i, row in enumerate(report["transitions"]):
+        for j, count in enumerate(row):
+            c.same(f"comparison.transitions[{i}][{j}]", count, int(table[i, j]))
+    forbidden = table[:, :k].copy()
+    forbidden[np.arange(k), np.arange(k)] = 0
+    c.same("comparison.n_forbidden", report["n_forbidden"], int(forbidden.sum()))
+
+
+def dial(c, report, manifest, base, head, z_old, z_new, labels, budget):
+    """Both ends of the interval by brute force on the calibration images."""
+    k, d = z_old.shape[1], report["dial"]
+    m = len(head["bias"]) - k
+    z_new = z_new - d["offset"]  # aligned, at offset 0
+    lse_old, lse_new = logsumexp(z_old, axis=1), logsumexp(z_new, axis=1)
+    taus = np.array([x["tau"] for x in manifest["classes"]])
+    rejects = np.array([x["role"] == "reject" for x in manifest["classes"]])
+    p = softmax(z_old)
+    old = labels < k
+    own = np.where(old, labels, 0)
+    p_own = p[np.arange(len(p)), own]
+    right = old & (p.argmax(1) == labels) & (p_own >= taus[own])
+
+    def counts(b):
+        factor = expit(lse_old - lse_new - b)
+        share = softmax(z_new)
+        p_new = share * expit(b + lse_new - lse_old)[:, None]
+        new_top = p_new.argmax(1)
+        p_old = p * factor[:, None]
+        is_top = p_new.max(1) > p_old.max(1)
+        accepted = np.where(is_top & (p_new.max(1) >= taus[k:][new_top]), new_top, -1)
+        kept = (p_own * factor >= taus[own]) & ~(is_top & (p_new.max(1) > p_own * factor))
+        lost = [int((right & (labels == i) & ((accepted >= 0) if rejects[i] else ~kept)).sum()) for i in range(k)]
+        recall = [float((accepted[labels == k + n] == n).mean()) for n in range(m)]
+        return lost, recall, int((old & (accepted >= 0)).sum())
+
+    allowed = [math.floor(budget["loss"] * int((right & (labels == i)).sum())) for i in range(k)]
+    allowed_false = math.floor(budget["false_new"] * int(old.sum()))
+    reaches = lambda b: all(r >= report["recall_target"] - 1e-12 for r in counts(b)[1])
+
+    def safe(b):
+        lost, _, false = counts(b)
+        bounded = [x <= a for x, a, i in zip(lost, allowed, range(k)) if (right & (labels == i)).any()]
+        return all(bounded) and false <= allowed_false
+
+    step = 1e-4
+    if d["b_need"] is not None:
+        c.same("dial: b_need reaches the target", reaches(d["b_need"] + step), True)
+        c.same("dial: nothing below b_need does", reaches(d["b_need"] - step), False)
+    if d["b_safe"] is not None:
+        c.same("dial: b_safe keeps the budgets", safe(d["b_safe"] - step), True)
+        c.same("dial: nothing above b_safe does", safe(d["b_safe"] + step), False)
+    if d["b_need"] is not None and d["b_safe"] is not None and d["feasible"]:
+        c.same("dial.offset is the middle", d["offset"], (d["b_need"] + d["b_safe"]) / 2)
+    loss = [t for t in report["trials"] if t["l2"] == report["l2"]][0]
+    for name in ("b_need", "b_safe"):
+        c.same(f"trial.{name}", loss[name], d[name])
+    # λ was chosen by the log-loss of the fit as it came, before alignment and offset.
+    z = np.concatenate([z_old, z_new - np.array(d["alignment"])], axis=1)
+    recomputed = float((logsumexp(z, axis=1) - z[np.arange(len(z)), labels]).mean())
+    c.same("trial.calibration_loss", loss["calibration_loss"], recomputed)
+
+
+def verdict(c, report, verdict):
+    alpha = verdict["alpha_per_look"]
+    states = []
+    new = [x["name"] for x in report["classes"] if x["is_new"]]
+    per_class = {x["class"]: x for x in report["candidate"]["per_class"]}
+    comparison = report.get("comparison")
+    n_of = {i: sum(x["id"] == i for x in verdict["checks"]) for i in {x["id"] for x in verdict["checks"]}}
+    for check in verdict["checks"]:
+        at, name = f"verdict.{check['id']}.{check['class'] or 'all'}", check["class"]
+        if check["id"] == "structural":
+            broken = [f for f in report["structural"]["facts"] if not f["holds"]]
+            state = "fail" if broken else "pass"
+        elif check["id"] == "coverage":
+            state = "pass" if 0 < report["sealed"]["n_images"] == report["sealed"]["n_expected"] else "unproven"
+        else:
+            at_most = check["id"] in ("old_class_loss", "false_new")
+            if check["id"] == "old_class_loss":
+                count = [x["groups"] for x in comparison["old_classes"] if x["class"] == name][0]
+                x, n = count["x"], count["n"]
+            elif check["id"] == "false_new":
+                x, n = comparison["false_new"]["x"], comparison["false_new"]["n"]
+            elif check["id"] == "class_precision":
+                x, n = per_class[name]["groups_accepted_right"], per_class[name]["groups_accepted"]
+            else:
+                x, n = per_class[name]["groups_recalled"], per_class[name]["n_groups"]
+            c.same(f"{at}.x", check["x"], x)
+            c.same(f"{at}.n", check["n"], n)
+            upper = lambda a: 1.0 if x == n else float(beta.ppf(1 - a, x + 1, n - x))
+            lower = lambda a: 0.0 if x == 0 else float(beta.ppf(a, x, n - x + 1))
+            limit, share = check["limit"], alpha / n_of[check["id"]]
+            if n == 0:
+                state = "unproven"
+            else:
+                c.same(f"{at}.value", check["value"], x / n)
+                c.same(f"{at}.upper", check["upper"], upper(alpha))
+                c.same(f"{at}.lower", check["lower"], lower(alpha))
+                good = upper(alpha) <= limit if at_most else lower(alpha) >= limit
+                bad = lower(share) > limit if at_most else upper(share) < limit
+                state = "fail" if bad else "pass" if good else "unproven"
+        c.same(f"{at}.verdict", check["verdict"], state)
+        states.append(state)
+    whole = "fail" if "fail" in states else "unproven" if "unproven" in states or not states else "pass"
+    c.same("verdict.state", verdict["state"], whole)
+
+
+def main():
+    root = Path(sys.argv[1])
+    read = lambda name: json.loads((root / name).read_text())
+    manifest, report, said = read("manifest.json"), read("report.json"), read("verdict.json")
+    features, metadata = load(root / "features.safetensors")
+    head, _ = load(root / "head.safetensors")
+    names = json.loads(metadata["classes"])
+    c = Comparison()
+    c.same("classes", json.dumps([x["name"] for x in report["classes"]]), json.dumps(names))
+    c.same("manifest.classes", json.dumps([x["name"] for x in manifest["classes"]]), json.dumps(names))
+    f, labels, split = features["features"].astype(np.float64), features["labels"], features["split"]
+    z = f @ head["weight"].astype(np.float64).T + head["bias"].astype(np.float64)
+    sealed = split == SEALED
+    y, groups, images = labels[sealed], features["groups"][sealed], features["images"][sealed]
+    for i, one in enumerate(report["classes"]):
+        c.same(f"classes.{one['name']}.n_images", one["n_images"], int((y == i).sum()))
+        c.same(f"classes.{one['name']}.n_groups", one["n_groups"], len(set(groups[y == i])))
+    c.same("sealed.n_images", report["sealed"]["n_images"], int(sealed.sum()))
+    c.same("sealed.n_groups", report["sealed"]["n_groups"], len(set(groups)))
+    training = report["training"]
+    c.same("training.n_calibration", training["n_calibration"], int((split == CALIBRATION).sum()))
+    c.same("training.n_train", training["n_train"], int((split == TRAIN).sum()))
+    best = min(
+        (t for t in training["trials"] if report["comparison"] is None or trial_feasible(t)),
+        key=lambda t: t["calibration_loss"],
+        default=None,
+    )
+    if best is not None:
+        c.same("training.l2 has the least calibration loss", training["l2"], best["l2"])
+    candidate = Model(manifest, softmax(z[sealed]))
+    metrics(c, "candidate", report["candidate"], candidate, names, y, groups)
+    if report["baseline"] is None:
+        cal = split == CALIBRATION
+        loss = float((logsumexp(z[cal], axis=1) - z[cal][np.arange(cal.sum()), labels[cal]]).mean())
+        c.same("training.calibration_loss", best["calibration_loss"], loss)
+    else:
+        base_head, _ = load(root / "baseline" / "head.safetensors")
+        base = json.loads((root / "baseline" / "manifest.json").read_text())
+        k = len(base_head["bias"])
+        for name in ("weight", "bias"):
+            same = head[name][:k].tobytes() == base_head[name].tobytes()
+            c.same(f"old rows of {name} are bit-equal", same, True)
+        baseline = Model(base, softmax(z[sealed][:, :k]))
+        metrics(c, "baseline", report["baseline"], baseline, names, y, groups)
+        compare(c, report["comparison"], baseline, candidate, y, groups, images)
+        cal = split == CALIBRATION
+        limits = {x["id"]: x["limit"] for x in said["checks"]}
+        budget = {"loss": limits.get("old_class_loss", 0.0), "false_new": limits.get("false_new", 0.0)}
+        report["training"]["recall_target"] = 0.95
+        dial(c, report["training"], manifest, base, head, z[cal][:, :k], z[cal][:, k:], labels[cal], budget)
+    verdict(c, report, said)
+    for difference in c.differences[:50]:
+        print(difference)
+    print(f"{c.n} numbers compared, max relative difference {c.largest:.2e}, {len(c.differences)} differences")
+    return 1 if c.differences else 0
+
+
+def trial_feasible(trial):
+    need, safe = trial["b_need"], trial["b_safe"]
+    return need is not None and (safe is None or need <= safe)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,272 @@
+//! The front build: pages to wasm, styles to one file, compressed twins; nothing is done where no input changed.
+//!
+//! Owns: the inputs and the outputs under `target/site/pkg`. Refuses to know: what is on the pages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use color_eyre::eyre::{Result, WrapErr};
+use walkdir::WalkDir;
+
+use crate::clock::Stopwatch;
+use crate::compress::{self, Sizes};
+use crate::machine::{self, WASM_TARGET};
+use crate::process::{cargo, root, run, target};
+use crate::{node, wasm};
+
+/// The name that leptos is configured with: `/pkg/app.js`, `/pkg/app_bg.wasm`, `/pkg/app.css`.
+const NAME: &str = "app";
+
+/// The layers of the style, in the order in which later ones win.
+const STYLE_LAYERS: [&str; 3] = ["tokens.css", "base.css", "components.css"];
+
+/// What the wasm is made of, below the root; the code that makes it is part of it.
+const PAGE_INPUTS: [&str; 8] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "app",
+    "rust-toolchain.toml",
+    "trainer/domain",
+    "xtask/package.json",
+    "xtask/src/compress.rs",
+    "xtask/src/wasm.rs",
+];
+
+/// Where the built site lies.
+pub(crate) fn site() -> PathBuf {
+    target().join("site")
+}
+
+/// What a front build left out, as lines for a summary.
+#[derive(Debug, Default)]
+pub(crate) struct Front {
+    /// Reasons, each to be told as `skipped: …`.
+    pub(crate) skipped: Vec<String>,
+}
+
+/// Builds what changed.
+///
+/// # Errors
+/// A tool is missing and could not be installed, or a step failed.
+pub(crate) fn build() -> Result<Front> {
+    let mut front = Front::default();
+    let dir = site().join("pkg");
+    fs::create_dir_all(&dir).wrap_err_with(|| format!("could not make {}", dir.display()))?;
+    build_pages(&dir, &mut front)?;
+    build_style(&dir)?;
+    for reason in &front.skipped {
+        println!("skipped: {reason}");
+    }
+    Ok(front)
+}
+
+fn build_pages(dir: &Path, front: &mut Front) -> Result<()> {
+    let digest = digest(&root(), &PAGE_INPUTS)?;
+    // A build without wasm-opt is made anew once npm is there.
+    let (small, plain) = (format!("{digest} small"), format!("{digest} plain"));
+    let last = last_build("pages");
+    let made = dir.join(format!("{NAME}_bg.wasm")).exists();
+    if made && (last == small || (last == plain && !node::npm())) {
+        println!("pages: unchanged");
+        if last == plain {
+            front.skipped.push("wasm-opt (npm is not installed)".to_owned());
+        }
+        return Ok(());
+    }
+    let watch = Stopwatch::start();
+    forget_build("pages");
+    machine::wasm_target()?;
+    let features = ["--no-default-features", "--features", "hydrate"];
+    let mut compile = cargo(&[
+        "build",
+        "--package",
+        "app",
+        "--lib",
+        "--profile",
+        "wasm",
+        "--target",
+        WASM_TARGET,
+    ]);
+    run(compile.args(features))?;
+
+    clear(dir, is_page)?;
+    let compiled = target().join(WASM_TARGET).join("wasm/app.wasm");
+    wasm::bindings(&compiled, dir, NAME)?;
+    let shrunk = node::wasm_opt().and_then(|tool| wasm::shrink(&tool, &dir.join(format!("{NAME}_bg.wasm"))));
+    if let Err(error) = &shrunk {
+        front.skipped.push(format!("wasm-opt ({error})"));
+    }
+    let sizes = compress::folder(dir, is_page)?;
+    record_build("pages", if shrunk.is_ok() { &small } else { &plain })?;
+    tell("pages", &sizes, watch);
+    Ok(())
+}
+
+fn build_style(dir: &Path) -> Result<()> {
+    let digest = digest(&root(), &["style", "xtask/src/front.rs"])?;
+    let css = dir.join(format!("{NAME}.css"));
+    if css.exists() && last_build("style") == digest {
+        println!("style: unchanged");
+        return Ok(());
+    }
+    let watch = Stopwatch::start();
+    forget_build("style");
+    let mut text = String::new();
+    for layer in STYLE_LAYERS {
+        let path = root().join("style").join(layer);
+        text += &fs::read_to_string(&path).wrap_err_with(|| format!("could not read {}", path.display()))?;
+        text.push('\n');
+    }
+    clear(dir, |name| !is_page(name))?;
+    fs::write(&css, text).wrap_err_with(|| format!("could not write {}", css.display()))?;
+    copy_assets(&root().join("style"), dir)?;
+    let sizes = compress::folder(dir, |name| !is_page(name))?;
+    record_build("style", &digest)?;
+    tell("style", &sizes, watch);
+    Ok(())
+}
+
+/// Icons and whatever else the style refers to: everything beside the layers, at the top of `style/`.
+fn copy_assets(style: &Path, dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(style).wrap_err_with(|| format!("could not list {}", style.display()))? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().filter(|_| path.is_file()) else {
+            continue;
+        };
+        if path.extension().is_none_or(|ext| ext != "css") {
+            fs::copy(&path, dir.join(name)).wrap_err_with(|| format!("could not copy {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file or folder of the site comes from the build of the pages; the others come from the style.
+fn is_page(name: &str) -> bool {
+    ["app.js", "app_bg.wasm", "snippets"]
+        .iter()
+        .any(|page| name.starts_with(page))
+}
+
+/// Takes away what an earlier build left: a snippet that is gone must not be served.
+fn clear(dir: &Path, ours: impl Fn(&str) -> bool) -> Result<()> {
+    for entry in fs::read_dir(dir).wrap_err_with(|| format!("could not list {}", dir.display()))? {
+        let entry = entry?;
+        let path = entry.path();
+        if !ours(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        let removed = if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+        removed.wrap_err_with(|| format!("could not remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn tell(what: &str, sizes: &[Sizes], watch: Stopwatch) {
+    println!("{what}: built in {:.1} s", watch.seconds());
+    for size in sizes {
+        println!(
+            "  {:<28}{:>10} bytes, gzip {:>9}, brotli {:>9}",
+            size.name, size.raw_bytes, size.gzip_bytes, size.brotli_bytes
+        );
+    }
+}
+
+/// One digest over the names and contents of all files below some paths.
+fn digest(root: &Path, inputs: &[&str]) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    for input in inputs {
+        for entry in WalkDir::new(root.join(input)).sort_by_file_name() {
+            let entry = entry.wrap_err_with(|| format!("could not read {input}, which the front is built from"))?;
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            let path = entry.path();
+            let bytes = fs::read(path).wrap_err_with(|| format!("could not read {}", path.display()))?;
+            let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
+            hasher
+                .update(&(name.len() as u64).to_le_bytes())
+                .update(name.as_bytes());
+            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
+        }
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+fn stamp(what: &str) -> PathBuf {
+    site().join(format!(".{what}.digest"))
+}
+
+/// Digest of what was built last; empty where nothing was, or a build broke off.
+fn last_build(what: &str) -> String {
+    fs::read_to_string(stamp(what)).unwrap_or_default()
+}
+
+fn forget_build(what: &str) {
+    // Where there is no stamp there is nothing to forget.
+    let _ = fs::remove_file(stamp(what));
+}
+
+fn record_build(what: &str, digest: &str) -> Result<()> {
+    let path = stamp(what);
+    fs::write(&path, digest).wrap_err_with(|| format!("could not write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_changes_with_every_name_and_byte_and_with_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        let now = || digest(dir.path(), &["src", "lock"]).unwrap();
+        fs::create_dir(dir.path().join("src")).unwrap();
+        write("lock", "1");
+        write("src/a.rs", "a");
+        let first = now();
+        write("elsewhere", "x");
+        write("src/a.rs", "a");
+        assert_eq!(now(), first);
+        write("src/a.rs", "b");
+        assert_ne!(now(), first);
+        write("src/a.rs", "a");
+        write("src/b.rs", "");
+        assert_ne!(now(), first, "an empty file is a file");
+        fs::rename(dir.path().join("src/b.rs"), dir.path().join("src/c.rs")).unwrap();
+        assert_ne!(now(), first);
+        assert!(digest(dir.path(), &["gone"]).unwrap_err().to_string().contains("gone"));
+    }
+
+    #[test]
+    fn pages_and_style_clear_only_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = || {
+            let mut left: Vec<_> = fs::read_dir(dir.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            left.sort();
+            left
+        };
+        fs::create_dir_all(dir.path().join("snippets/old")).unwrap();
+        for name in [
+            "app.js",
+            "app_bg.wasm.br",
+            "app.css",
+            "app.css.gz",
+            "favicon.svg",
+            "snippets/old/inline0.js",
+        ] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        clear(dir.path(), is_page).unwrap();
+        assert_eq!(left(), ["app.css", "app.css.gz", "favicon.svg"]);
+        fs::write(dir.path().join("app.js"), "").unwrap();
+        clear(dir.path(), |name| !is_page(name)).unwrap();
+        assert_eq!(left(), ["app.js"]);
+    }
+}
