@@ -139,10 +139,7 @@ fn layout(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     for row in rows {
         for (idx, cell) in row.iter().enumerate().take(n_columns) {
             widths[idx] = widths[idx].max(cell_width(cell));
-            numeric[idx] &= cell
-                .chars()
-                .next()
-                .is_none_or(|c| c.is_ascii_digit() || matches!(c, '-' | '–'));
+            numeric[idx] &= is_number(cell);
         }
     }
     let head: Vec<String> = header.iter().map(|text| (*text).to_owned()).collect();
@@ -158,6 +155,15 @@ fn layout(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     std::iter::once(&head).chain(rows).map(line).collect()
+}
+
+/// `12`, `4.2 %`, `3 of 93`, `–`; ids and dates begin like numbers and are none.
+fn is_number(cell: &str) -> bool {
+    let mut chars = cell.chars();
+    chars
+        .next()
+        .is_none_or(|c| c.is_ascii_digit() || matches!(c, '-' | '–'))
+        && !chars.any(|c| matches!(c, '-' | ':'))
 }
 
 /// Columns that a terminal uses for a text: colour codes none, ideographs two.
@@ -212,6 +218,15 @@ mod tests {
 
     #[test]
     fn columns_stand_under_each_other_in_every_script() {
+        for (cell, expected) in [
+            ("12", true),
+            ("–", true),
+            ("4.2 %", true),
+            ("2026-11-24", false),
+            ("01a2-9f", false),
+        ] {
+            assert_eq!(is_number(cell), expected, "{cell}");
+        }
         let rows = vec![
             vec!["福".to_owned(), "12".to_owned(), "\x1b[32mpass\x1b[0m".to_owned()],
             vec!["fu-ma".to_owned(), "3".to_owned(), "fail".to_owned()],

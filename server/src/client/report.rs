@@ -106,16 +106,19 @@ fn class_rows(report: &EvaluationReport, verdict: &Verdict, output: &Output) -> 
     report.classes.iter().map(row).collect()
 }
 
-/// The bound that decides a check, against its limit.
+/// The bound that decides a check, against its limit; rounded so that it never looks better than it is.
 fn bound(check: &Check) -> Option<String> {
+    let limit = percent(Some(check.limit));
     match check.id {
         CheckId::Structural | CheckId::Coverage => None,
-        CheckId::OldClassLoss | CheckId::FalseNew => check
-            .upper
-            .map(|upper| format!("≤ {} (limit {})", percent(Some(upper)), percent(Some(check.limit)))),
-        CheckId::NewRecall | CheckId::ClassRecall | CheckId::ClassPrecision => check
-            .lower
-            .map(|lower| format!("≥ {} (floor {})", percent(Some(lower)), percent(Some(check.limit)))),
+        CheckId::OldClassLoss | CheckId::FalseNew => {
+            let upper = (check.upper? * 1_000.0).ceil() / 1_000.0;
+            Some(format!("≤ {} (limit {limit})", percent(Some(upper))))
+        }
+        CheckId::NewRecall | CheckId::ClassRecall | CheckId::ClassPrecision => {
+            let lower = (check.lower? * 1_000.0).floor() / 1_000.0;
+            Some(format!("≥ {} (floor {limit})", percent(Some(lower))))
+        }
     }
 }
 
