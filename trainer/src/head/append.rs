@@ -4,12 +4,12 @@
 //! are, an old class keeps `p / (1 + exp(LSE_N − LSE_O))`, so nothing can move between old classes. The offset on all new
 //! logits, the new classes' alignment and the L2 weight are chosen on `calibration` alone.
 
-use candle_core::{Device, Tensor};
 use domain::report::Trial;
 
-use crate::head::cold::falling;
+use crate::head::cold::{falling, regularised};
 use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
 use crate::head::minimise::{Minimum, minimise};
+use crate::head::passes::Features;
 use crate::head::product::{Logits, Rows, logits};
 use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, real};
 
@@ -281,8 +281,7 @@ fn loss(old: &Logits, new: &Logits, labels: &[usize]) -> f64 {
 
 /// The regularised cross-entropy of the new rows.
 struct Append<'a> {
-    /// Standardised, (images, dim).
-    features: Tensor,
+    features: Features,
     labels: &'a [usize],
     weights: Vec<f64>,
     /// Of the old logits of each image.
@@ -307,7 +306,7 @@ impl<'a> Append<'a> {
             .filter_map(|label| if is_new(label) { new.next() } else { old.next() });
         let dim = input.train.dim;
         Ok(Self {
-            features: Tensor::from_vec(standard.apply(&input.train), (labels.len(), dim), &Device::Cpu)?,
+            features: Features::new(&input.train, standard)?,
             labels,
             weights: weights.collect(),
             lse_old: old_logits.iter().map(log_sum_exp).collect(),
@@ -337,41 +336,21 @@ impl<'a> Append<'a> {
 
     /// Value and gradient at `point`: (new classes, dim) weights, then biases.
     fn at(&self, point: &[f64], l2: f64) -> Result<(f64, Vec<f64>), HeadError> {
-        let k = self.n_new;
-        let (rows, biases) = point.split_at(k * self.dim);
-        let weight = Tensor::from_slice(rows, (k, self.dim), &Device::Cpu)?;
-        let mut logits = self.features.matmul(&weight.t()?)?.flatten_all()?.to_vec1::<f64>()?;
-        let mut value = 0.5 * l2 * rows.iter().map(|v| v * v).sum::<f64>();
-        let mut bias_gradient = vec![0.0; k];
-        // Each row of logits turns into the gradient by them.
-        for (i, row) in logits.chunks_exact_mut(k).enumerate() {
-            for (z, c) in row.iter_mut().zip(biases) {
-                *z += c;
-            }
-            let (label, weight) = (self.labels[i], self.weights[i]);
-            let total = log_sum_exp(&[self.lse_old[i], log_sum_exp(row)]);
-            let own = if label < self.n_old {
-                self.own[i]
-            } else {
-                row[label - self.n_old]
-            };
-            value += weight * (total - own);
-            for z in row.iter_mut() {
+        let (rows, biases) = point.split_at(self.n_new * self.dim);
+        let loss = |image: usize, z: &mut [f64]| {
+            let (label, weight) = (self.labels[image], self.weights[image]);
+            let total = log_sum_exp(&[self.lse_old[image], log_sum_exp(z)]);
+            let new = label.checked_sub(self.n_old);
+            let value = weight * (total - new.map_or(self.own[image], |new| z[new]));
+            for z in z.iter_mut() {
                 *z = weight * (*z - total).exp();
             }
-            if label >= self.n_old {
-                row[label - self.n_old] -= weight;
+            if let Some(new) = new {
+                z[new] -= weight;
             }
-            for (sum, g) in bias_gradient.iter_mut().zip(row.iter()) {
-                *sum += g;
-            }
-        }
-        let by_logits = Tensor::from_vec(logits, (self.labels.len(), k), &Device::Cpu)?;
-        let mut gradient = by_logits.t()?.matmul(&self.features)?.flatten_all()?.to_vec1::<f64>()?;
-        for (g, v) in gradient.iter_mut().zip(rows) {
-            *g += l2 * v;
-        }
-        gradient.extend(bias_gradient);
-        Ok((value, gradient))
+            value
+        };
+        let pass = self.features.pass(rows, biases, &loss)?;
+        Ok(regularised(pass, rows, l2))
     }
 }

@@ -1,10 +1,10 @@
 //! All classes from nothing: multinomial logistic regression, class-balanced, L2 in standardised space, biases free; the
 //! L2 weight and one temperature are chosen on `calibration`.
 
-use candle_core::{Device, Tensor};
 use domain::report::Trial;
 
 use crate::head::minimise::{Minimum, minimise};
+use crate::head::passes::{Features, Pass};
 use crate::head::product::Rows;
 use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow};
 
@@ -47,11 +47,7 @@ pub fn fit_cold(input: &ColdInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<
     let standard = Standard::of(&input.train);
     let (n_classes, dim) = (input.n_classes, input.train.dim);
     let objective = Cold::new(input, &standard)?;
-    let calibration = Tensor::from_vec(
-        standard.apply(&input.calibration),
-        (input.calibration.len(), dim),
-        &Device::Cpu,
-    )?;
+    let calibration = Features::new(&input.calibration, &standard)?;
     let mut start = vec![0.0; n_classes * (dim + 1)];
     let mut tried = Vec::new();
     for (order, l2) in falling(input.l2_grid) {
@@ -59,13 +55,8 @@ pub fn fit_cold(input: &ColdInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<
             break;
         }
         let minimum = minimise(&|point| objective.at(point, l2), start, gradient_norm(l2), keep_going)?;
-        let rows = Tensor::from_slice(&minimum.point[..n_classes * dim], (n_classes, dim), &Device::Cpu)?;
-        let mut logits = calibration.matmul(&rows.t()?)?.flatten_all()?.to_vec1::<f64>()?;
-        for row in logits.chunks_exact_mut(n_classes) {
-            for (z, c) in row.iter_mut().zip(&minimum.point[n_classes * dim..]) {
-                *z += c;
-            }
-        }
+        let (rows, biases) = minimum.point.split_at(n_classes * dim);
+        let logits = calibration.logits(rows, biases)?;
         let (temperature, loss) = temperature(&logits, n_classes, input.calibration_labels);
         start = minimum.point.clone();
         tried.push(Tried {
@@ -156,57 +147,49 @@ impl Tried {
 
 /// The regularised cross-entropy of a cold fit.
 struct Cold<'a> {
-    /// Standardised, (images, dim).
-    features: Tensor,
+    features: Features,
     labels: &'a [usize],
     weights: Vec<f64>,
-    n_classes: usize,
-    dim: usize,
+    n_weights: usize,
 }
 
 impl<'a> Cold<'a> {
     fn new(input: &ColdInput<'a>, standard: &Standard) -> Result<Self, HeadError> {
-        let dim = input.train.dim;
         Ok(Self {
-            features: Tensor::from_vec(standard.apply(&input.train), (input.train.len(), dim), &Device::Cpu)?,
+            features: Features::new(&input.train, standard)?,
             labels: input.train_labels,
             weights: balanced(input.train_labels, 1.0),
-            n_classes: input.n_classes,
-            dim,
+            n_weights: input.n_classes * input.train.dim,
         })
     }
 
     /// Value and gradient at `point`: (classes, dim) weights, then biases.
     fn at(&self, point: &[f64], l2: f64) -> Result<(f64, Vec<f64>), HeadError> {
-        let k = self.n_classes;
-        let (rows, biases) = point.split_at(k * self.dim);
-        let weight = Tensor::from_slice(rows, (k, self.dim), &Device::Cpu)?;
-        let mut logits = self.features.matmul(&weight.t()?)?.flatten_all()?.to_vec1::<f64>()?;
-        let mut value = 0.5 * l2 * rows.iter().map(|v| v * v).sum::<f64>();
-        let mut bias_gradient = vec![0.0; k];
-        // Each row of logits turns into the gradient by them.
-        for ((row, label), weight) in logits.chunks_exact_mut(k).zip(self.labels).zip(&self.weights) {
-            for (z, c) in row.iter_mut().zip(biases) {
-                *z += c;
-            }
-            let total = log_sum_exp(row);
-            value += weight * (total - row[*label]);
-            for z in row.iter_mut() {
+        let (rows, biases) = point.split_at(self.n_weights);
+        let loss = |image: usize, z: &mut [f64]| {
+            let (label, weight) = (self.labels[image], self.weights[image]);
+            let total = log_sum_exp(z);
+            let value = weight * (total - z[label]);
+            for z in z.iter_mut() {
                 *z = weight * (*z - total).exp();
             }
-            row[*label] -= weight;
-            for (sum, g) in bias_gradient.iter_mut().zip(row.iter()) {
-                *sum += g;
-            }
-        }
-        let by_logits = Tensor::from_vec(logits, (self.labels.len(), k), &Device::Cpu)?;
-        let mut gradient = by_logits.t()?.matmul(&self.features)?.flatten_all()?.to_vec1::<f64>()?;
-        for (g, v) in gradient.iter_mut().zip(rows) {
-            *g += l2 * v;
-        }
-        gradient.extend(bias_gradient);
-        Ok((value, gradient))
+            z[label] -= weight;
+            value
+        };
+        let pass = self.features.pass(rows, biases, &loss)?;
+        Ok(regularised(pass, rows, l2))
     }
+}
+
+/// Adds λ/2 ‖V‖² to a loss; biases are free.
+pub(super) fn regularised(pass: Pass, rows: &[f64], l2: f64) -> (f64, Vec<f64>) {
+    let value = pass.value + 0.5 * l2 * rows.iter().map(|v| v * v).sum::<f64>();
+    let mut gradient = pass.by_weight;
+    for (g, v) in gradient.iter_mut().zip(rows) {
+        *g += l2 * v;
+    }
+    gradient.extend(pass.by_bias);
+    (value, gradient)
 }
 
 /// The temperature with the least mean log-loss, and that loss. The loss is convex in 1/T, so its slope is bisected.

@@ -9,6 +9,7 @@ mod cold;
 mod dial;
 mod file;
 mod minimise;
+mod passes;
 mod product;
 
 pub use append::{AppendFit, AppendInput, Budget, fit_append};
