@@ -118,11 +118,25 @@ impl Db {
         } else {
             return Err(DbError::Address(url.split(':').next().unwrap_or_default().to_owned()));
         };
-        match &db {
-            Self::Sqlite(pool) => sqlx::migrate!("../migrations/sqlite").run(pool).await?,
-            Self::Postgres(pool) => sqlx::migrate!("../migrations/postgres").run(pool).await?,
-        }
+        db.migrate().await?;
         Ok(db)
+    }
+
+    async fn migrate(&self) -> Result<(), DbError> {
+        // PostgreSQL takes a lock for this; of two programs that meet on an empty SQLite file, the later one finds tables
+        // that were not there when it looked, and looks again.
+        const TRIES: usize = 5;
+        match self {
+            Self::Sqlite(pool) => {
+                for _ in 1..TRIES {
+                    if sqlx::migrate!("../migrations/sqlite").run(pool).await.is_ok() {
+                        return Ok(());
+                    }
+                }
+                Ok(sqlx::migrate!("../migrations/sqlite").run(pool).await?)
+            }
+            Self::Postgres(pool) => Ok(sqlx::migrate!("../migrations/postgres").run(pool).await?),
+        }
     }
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.

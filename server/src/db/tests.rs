@@ -8,14 +8,15 @@ use domain::dataset::{Dataset, DatasetRow, DatasetVersion, Split, count_classes,
 use domain::event::EventKind;
 use domain::gate::policy::GatePolicy;
 use domain::gate::verdict::{Verdict, VerdictState};
-use domain::ids::{DatasetId, DatasetVersionId, Digest, JobId, ModelId, ProjectId, ReleaseId, WorkerId};
+use domain::ids::{DatasetId, DatasetVersionId, Digest, JobId, ModelId, ProjectId, ReleaseId, RequestId, WorkerId};
 use domain::job::{Job, JobSpec, JobState, Stage, TrainConfig};
 use domain::model::{BackboneRef, Model};
 use domain::names::{ChannelName, ClassName, DatasetName, ProjectName};
 use domain::release::{Release, ReleaseAction};
+use domain::request::Request;
 
 use super::queue::{Claim, Ending, MAX_ATTEMPTS};
-use super::{Db, datasets, events, images, jobs, models, projects, queue, releases};
+use super::{Db, datasets, events, images, jobs, models, projects, queue, releases, requests};
 use crate::clock::Clock;
 
 const LEASE_US: i64 = 1_000;
@@ -211,6 +212,22 @@ fn row(image: Digest, split: Split) -> DatasetRow {
         class: ClassName::new("fu").unwrap(),
         split,
         group: image,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn servers_and_workers_may_meet_on_an_empty_folder() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("rehead.db").display());
+        let together = (0..4).map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { Db::connect(&url).await })
+        });
+        for connected in futures::future::join_all(together).await {
+            let db = connected.unwrap().unwrap();
+            assert!(projects::list(&db).await.unwrap().is_empty());
+        }
     }
 }
 
@@ -413,4 +430,51 @@ async fn events_are_numbered_without_gap_by_the_holder_alone() {
         "draft, queued, running and the thirty"
     );
     assert_eq!(events::after(&store.db, &job, 31).await.unwrap(), all[31..]);
+}
+
+#[tokio::test]
+async fn a_request_knows_what_was_made_for_it() {
+    let store = Store::new().await;
+    let request = |id: &str, due_us: i64| Request {
+        id: RequestId(id.to_owned()),
+        project: store.project.clone(),
+        title: "fu-ma".to_owned(),
+        opened_us: 1,
+        due_us,
+        closed_us: None,
+        datasets: Vec::new(),
+        jobs: Vec::new(),
+        releases: Vec::new(),
+    };
+    let (late, soon) = (request("late", 20), request("soon", 10));
+    requests::insert(&store.db, &late).await.unwrap();
+    requests::insert(&store.db, &soon).await.unwrap();
+    for name in ["one", "two"] {
+        let mut dataset = store.dataset(&format!("unlinked {name}")).await;
+        dataset.id = DatasetId(name.to_owned());
+        dataset.name = DatasetName::new(name).unwrap();
+        assert!(datasets::insert(&store.db, &dataset, Some(&late.id)).await.unwrap());
+    }
+    let mut release = store.release("r", &store.model("m").await);
+    release.request = Some(soon.id.clone());
+    releases::publish(&store.db, &release, None).await.unwrap().unwrap();
+    let listed = requests::list(&store.db, &store.project).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|request| request.id.0.as_str()).collect::<Vec<_>>(),
+        ["soon", "late"]
+    );
+    assert_eq!(listed[0].releases, [release.id]);
+    assert!(listed[0].datasets.is_empty());
+    assert_eq!(listed[1].datasets, ["one", "two"].map(|id| DatasetId(id.to_owned())));
+    assert_eq!(
+        requests::get(&store.db, &late.id).await.unwrap().as_ref(),
+        Some(&listed[1])
+    );
+    assert!(requests::close(&store.db, &soon.id, 15).await.unwrap());
+    assert!(
+        !requests::close(&store.db, &soon.id, 16).await.unwrap(),
+        "it closes once"
+    );
+    let listed = requests::list(&store.db, &store.project).await.unwrap();
+    assert_eq!((listed[0].id.0.as_str(), listed[1].closed_us), ("late", Some(15)));
 }

@@ -12,7 +12,7 @@ use domain::ids::Digest;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::{MAX_JSON_BYTES, all, guarded};
+use super::{MAX_JSON_BYTES, all, guarded, inner};
 use crate::state::AppState;
 use crate::{Application, Config};
 
@@ -192,4 +192,43 @@ async fn an_empty_server_tells_its_state() {
     assert_eq!(twice.project, overview.project, "the first project is made once");
     let head = answer(&router, request(Method::HEAD.as_str(), "/api/v1/policies", "", "")).await;
     assert_eq!(head.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn pages_ask_the_api_in_process_and_what_is_no_page_says_so() {
+    let (state, folder) = state().await;
+    let pkg = folder.path().join("pkg");
+    std::fs::create_dir(&pkg).unwrap();
+    std::fs::write(pkg.join("app.js"), "let x;").unwrap();
+    let mut config = Config::clone(&state.config);
+    config.site = folder.path().to_owned();
+    let state = AppState {
+        config: config.into(),
+        ..state
+    };
+    let router = all(&state, crate::pages::routes(&state, inner(&state)));
+    let home = answer(&router, request("GET", "/", "", "")).await;
+    assert_eq!(home.status(), StatusCode::OK);
+    let home = text(home).await;
+    assert!(home.starts_with("<!DOCTYPE html>"), "{home}");
+    assert!(
+        home.contains("production") && home.contains("staging"),
+        "the overview is in it: {home}"
+    );
+    let missing = answer(&router, request("GET", "/nowhere", "", "")).await;
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    assert!(text(missing).await.starts_with("<!DOCTYPE html>"));
+    problem(answer(&router, request("GET", "/api/v1/nowhere", "", "")).await, 404).await;
+    let script = answer(&router, request("GET", "/pkg/app.js", "", "")).await;
+    assert_eq!(script.headers()["cache-control"], "no-cache");
+    assert_eq!(text(script).await, "let x;");
+    for outside in [
+        "/pkg/../rehead.db",
+        "/pkg/%2e%2e/rehead.db",
+        "/pkg/..%2Frehead.db",
+        "/pkg/none.js",
+    ] {
+        let refused = answer(&router, request("GET", outside, "", "")).await;
+        assert_eq!(refused.status(), StatusCode::NOT_FOUND, "{outside}");
+    }
 }
