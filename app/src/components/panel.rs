@@ -7,8 +7,6 @@ use leptos::prelude::*;
 pub(crate) fn Panel(
     /// Unique on the page: the title's element is `{id}-title`.
     id: &'static str,
-    /// Where it stands in the page's grid: a class.
-    place: &'static str,
     title: AnyView,
     about: AnyView,
     children: Children,
@@ -16,7 +14,7 @@ pub(crate) fn Panel(
     let title_id = format!("{id}-title");
     let labelled_by = title_id.clone();
     view! {
-        <section id=id class=format!("panel {place}") aria-labelledby=labelled_by>
+        <section id=id class="panel" aria-labelledby=labelled_by>
             <div class="panel-head">
                 <h2 id=title_id>{title}</h2>
                 <p class="dim">{about}</p>

@@ -22,7 +22,6 @@ pub(super) fn Live(channels: Vec<LiveChannel>, now: Signal<i64>) -> impl IntoVie
     view! {
         <Panel
             id="live"
-            place="wide"
             title=t!(i18n, live.title).into_any()
             about=t!(i18n, live.about).into_any()
         >

@@ -78,11 +78,16 @@ pub(crate) fn HomeView(overview: Overview, now: Signal<i64>) -> impl IntoView {
             </div>
             <requests::MostUrgent requests=overview.requests.clone() now/>
         </div>
-        <div class="grid">
-            <live::Live channels=overview.channels now/>
-            <requests::Requests requests=overview.requests now/>
-            <review::ToReview jobs=overview.to_review now/>
-            <running::Running jobs=overview.running now/>
+        <div class="columns">
+            // What presses comes first where there is one column; beside the rest where there are two.
+            <div class="column side">
+                <requests::Requests requests=overview.requests now/>
+                <running::Running jobs=overview.running now/>
+            </div>
+            <div class="column">
+                <live::Live channels=overview.channels now/>
+                <review::ToReview jobs=overview.to_review now/>
+            </div>
         </div>
     }
 }
@@ -97,11 +102,15 @@ fn Loading() -> impl IntoView {
                 <h1>{t!(i18n, home.title)}</h1>
             </div>
             <p class="unseen" role="status">{t!(i18n, home.loading)}</p>
-            <div class="grid" aria-hidden="true">
-                <div class="panel wide skeleton"></div>
-                <div class="panel narrow skeleton"></div>
-                <div class="panel wide skeleton"></div>
-                <div class="panel narrow skeleton"></div>
+            <div class="columns" aria-hidden="true">
+                <div class="column side">
+                    <div class="panel skeleton"></div>
+                    <div class="panel skeleton"></div>
+                </div>
+                <div class="column">
+                    <div class="panel skeleton"></div>
+                    <div class="panel skeleton"></div>
+                </div>
             </div>
         </div>
     }

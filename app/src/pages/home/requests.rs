@@ -26,7 +26,6 @@ pub(super) fn Requests(requests: Vec<Request>, now: Signal<i64>) -> impl IntoVie
     view! {
         <Panel
             id="requests"
-            place="narrow"
             title=t!(i18n, requests.title).into_any()
             about=t!(i18n, requests.about).into_any()
         >

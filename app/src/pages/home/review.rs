@@ -23,7 +23,6 @@ pub(super) fn ToReview(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {
     view! {
         <Panel
             id="to-review"
-            place="wide"
             title=t!(i18n, review.title).into_any()
             about=t!(i18n, review.about).into_any()
         >

@@ -23,7 +23,6 @@ pub(super) fn Running(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {
     view! {
         <Panel
             id="running"
-            place="narrow"
             title=t!(i18n, running.title).into_any()
             about=t!(i18n, running.about).into_any()
         >
