@@ -24,7 +24,6 @@ mod wasm;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use color_eyre::eyre::Result;
 
 /// The project's tasks.
 #[derive(Debug, Parser)]
@@ -49,13 +48,17 @@ enum Command {
     Dist,
 }
 
-fn main() -> Result<ExitCode> {
-    color_eyre::install()?;
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
         Command::Demo(options) => demo::run_demo(&options),
         Command::Test(options) => test::run_all(&options),
         Command::Dev(options) => dev::run_dev(&options),
         Command::Bench => bench::run_benches(),
         Command::Dist => dist::run_dist(),
-    }
+    };
+    // What went wrong is outside of this program: a sentence helps, its own frames do not.
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
