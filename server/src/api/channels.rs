@@ -5,7 +5,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use domain::api::{NewRelease, UndoRelease};
 use domain::gate::verdict::{VerdictState, VerdictSummary};
-use domain::ids::{ProjectId, ReleaseId};
+use domain::ids::{ModelId, ProjectId, ReleaseId};
+use domain::model::Model;
 use domain::names::ChannelName;
 use domain::release::{Channel, Release, ReleaseAction};
 use serde::Deserialize;
@@ -62,8 +63,19 @@ pub(crate) async fn publish(
     let model = db::models::get(&state.db, &new.model).await?;
     let model = model.filter(|model| model.project == project.id);
     let model = model.ok_or_else(|| ApiError::not_found("model", &new.model))?;
-    let override_reason = allowed(&model.verdict, new.override_reason.as_deref())?;
+    let reason = new.override_reason.as_deref();
+    let override_reason = allowed(&model.verdict, reason)?;
     let current = current(&state, &project.id, &channel, new.expected.as_ref()).await?;
+    let override_reason = match &current {
+        Some(live) if !is_judged_against(&model, &live.model) => Some(given(
+            reason,
+            &format!(
+                "it was never measured against {}, which is live on {channel}.",
+                live.model
+            ),
+        )?),
+        _ => override_reason,
+    };
     let release = Release {
         id: ReleaseId(new_id(&state.clock)),
         project: project.id,
@@ -96,11 +108,13 @@ pub(crate) async fn undo(
     check_note(&undo.note)?;
     let current = current(&state, &project.id, &channel, Some(&undo.expected)).await?;
     let current = current.ok_or_else(|| ApiError::conflict("the channel has no release to take back"))?;
-    let Some(previous) = current.previous_model else {
+    let log = db::releases::list(&state.db, &project.id, Some(&channel)).await?;
+    let Some((taken_back, previous)) = standing(&log) else {
         return Err(ApiError::conflict(
             "this is the channel's first release: there is no model before it to go back to",
         ));
     };
+    let (taken_back, previous) = (taken_back.id.clone(), previous.model.clone());
     let model = db::models::get(&state.db, &previous).await?;
     let model = model.ok_or_else(|| ApiError::internal(format!("release {} names a lost model", current.id)))?;
     let release = Release {
@@ -111,7 +125,7 @@ pub(crate) async fn undo(
         model: previous,
         previous_model: Some(current.model),
         action: ReleaseAction::Undo,
-        undoes: Some(current.id),
+        undoes: Some(taken_back),
         verdict: model.verdict.state,
         override_reason: None,
         note: undo.note,
@@ -144,16 +158,22 @@ pub(crate) async fn releases(
     ))
 }
 
+/// The publication that stands and the one before it, none where there is none before; `log` is newest first. An undo
+/// takes back the publication that stood, so that undoing twice goes back twice.
+fn standing(log: &[Release]) -> Option<(&Release, &Release)> {
+    let mut stack: Vec<&Release> = Vec::new();
+    for release in log.iter().rev() {
+        match release.action {
+            ReleaseAction::Publish => stack.push(release),
+            ReleaseAction::Undo => drop(stack.pop()),
+        }
+    }
+    let top = stack.pop()?;
+    stack.pop().map(|before| (top, before))
+}
+
 /// Whether the verdict lets a model out, and for which reason it may go all the same.
 fn allowed(verdict: &VerdictSummary, reason: Option<&str>) -> Result<Option<String>, ApiError> {
-    let forbidden = |detail: String| {
-        ApiError::problem(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "verdict",
-            "The verdict forbids this release",
-            detail,
-        )
-    };
     if verdict.state == VerdictState::Pass {
         return Ok(None);
     }
@@ -163,22 +183,40 @@ fn allowed(verdict: &VerdictSummary, reason: Option<&str>) -> Result<Option<Stri
             verdict.sentence
         )));
     }
+    let why = format!("the verdict is {}: {}", verdict.state.as_str(), verdict.sentence);
+    given(reason, &why).map(Some)
+}
+
+/// A verdict says that nothing of one baseline is harmed; of another live model it says nothing.
+fn is_judged_against(model: &Model, live: &ModelId) -> bool {
+    model.baseline.as_ref() == Some(live) || model.id == *live
+}
+
+/// The reason for an override, where there is a real one; `why` says what it has to outweigh.
+fn given(reason: Option<&str>, why: &str) -> Result<String, ApiError> {
     let Some(reason) = reason.map(str::trim) else {
         return Err(forbidden(format!(
-            "the verdict is {}: {} Publish it all the same only with a reason, which goes to the log",
-            verdict.state.as_str(),
-            verdict.sentence
+            "{why} Publish it all the same only with a reason, which goes to the log"
         )));
     };
     let n_chars = reason.chars().count();
     if REASON_CHARS.contains(&n_chars) {
-        return Ok(Some(reason.to_owned()));
+        return Ok(reason.to_owned());
     }
     Err(ApiError::invalid(format!(
         "a reason for an override has {} to {} characters, got {n_chars}",
         REASON_CHARS.start(),
         REASON_CHARS.end()
     )))
+}
+
+fn forbidden(detail: String) -> ApiError {
+    ApiError::problem(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "verdict",
+        "The verdict forbids this release",
+        detail,
+    )
 }
 
 fn check_note(note: &str) -> Result<(), ApiError> {
@@ -230,6 +268,41 @@ fn lost(channel: &ChannelName) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn release(id: &str, model: &str, action: ReleaseAction) -> Release {
+        Release {
+            id: ReleaseId(id.to_owned()),
+            project: ProjectId("p".to_owned()),
+            channel: ChannelName::new("production").unwrap(),
+            number: 0,
+            model: ModelId(model.to_owned()),
+            previous_model: None,
+            action,
+            undoes: None,
+            verdict: VerdictState::Pass,
+            override_reason: None,
+            note: String::new(),
+            request: None,
+            created_us: 0,
+        }
+    }
+
+    #[test]
+    fn undoing_twice_goes_back_twice() {
+        let mut log = vec![
+            release("3", "c", ReleaseAction::Publish),
+            release("2", "b", ReleaseAction::Publish),
+            release("1", "a", ReleaseAction::Publish),
+        ];
+        let next = |log: &[Release]| standing(log).map(|(top, before)| (top.id.0.clone(), before.model.0.clone()));
+        assert_eq!(next(&log), Some(("3".to_owned(), "b".to_owned())));
+        log.insert(0, release("4", "b", ReleaseAction::Undo));
+        assert_eq!(next(&log), Some(("2".to_owned(), "a".to_owned())));
+        log.insert(0, release("5", "a", ReleaseAction::Undo));
+        assert_eq!(next(&log), None, "nothing before the first");
+        log.insert(0, release("6", "d", ReleaseAction::Publish));
+        assert_eq!(next(&log), Some(("6".to_owned(), "a".to_owned())));
+    }
 
     #[test]
     fn a_verdict_is_overridden_only_with_a_reason_and_structure_never() {

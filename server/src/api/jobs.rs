@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use domain::api::{JobPatch, JobResult, NewJob};
 use domain::dataset::DatasetVersion;
-use domain::gate::policy::GatePolicy;
+use domain::gate::policy::{CheckId, GatePolicy};
 use domain::ids::{DatasetVersionId, JobId, ModelId, ProjectId};
 use domain::job::{HeadMode, Job, JobSpec, JobState, TrainConfig};
 use domain::model::Model;
@@ -157,26 +157,7 @@ fn classes(versions: &[DatasetVersion]) -> BTreeSet<&ClassName> {
 }
 
 fn cold(state: &AppState, new: &NewJob, versions: &[DatasetVersion]) -> Result<JobSpec, ApiError> {
-    if versions.is_empty() {
-        return Err(ApiError::invalid("name at least one dataset to train on"));
-    }
-    let classes = classes(versions);
-    if classes.len() < 2 {
-        return Err(ApiError::invalid(format!(
-            "training needs at least two classes, got {}",
-            classes.len()
-        )));
-    }
-    if let Some(unknown) = new.reject_classes.iter().find(|class| !classes.contains(class)) {
-        return Err(ApiError::invalid(format!(
-            "the class {unknown} that is to mean \"none of these\" has no image"
-        )));
-    }
-    if classes.len() == new.reject_classes.len() {
-        return Err(ApiError::invalid(
-            "every class is a reject class, so nothing could be recognised",
-        ));
-    }
+    check_cold(versions, &new.reject_classes)?;
     let base = TrainConfig {
         mode: HeadMode::Cold,
         reject_classes: new.reject_classes.clone(),
@@ -260,7 +241,89 @@ async fn baseline_model(state: &AppState, project: &ProjectId, baseline: &str) -
 
 fn check(spec: &JobSpec) -> Result<(), ApiError> {
     spec.config.validate().map_err(ApiError::invalid)?;
-    spec.policy.validate().map_err(ApiError::invalid)
+    let policy = &spec.policy;
+    policy.validate().map_err(ApiError::invalid)?;
+    // A policy that does not ask whether something is harmed would pass whatever harms it.
+    let needed: &[CheckId] = match spec.baseline {
+        Some(_) => &[
+            CheckId::Coverage,
+            CheckId::OldClassLoss,
+            CheckId::NewRecall,
+            CheckId::FalseNew,
+        ],
+        None => &[CheckId::Coverage, CheckId::ClassRecall, CheckId::ClassPrecision],
+    };
+    let lacks = |id: &&CheckId| policy.checks.iter().all(|check| check.id != **id);
+    if let Some(id) = needed.iter().find(lacks) {
+        let kind = if spec.baseline.is_some() {
+            "a clone"
+        } else {
+            "a first model"
+        };
+        return Err(ApiError::invalid(format!(
+            "the policy {:?} has no check {}, without which {kind} cannot be judged",
+            crate::error::shortened(&policy.name),
+            id.as_str()
+        )));
+    }
+    match GatePolicy::named(&policy.name) {
+        Some(shipped) if shipped.digest() != policy.digest() => Err(ApiError::invalid(format!(
+            "{} is the name of a shipped policy; give one of your own another name",
+            shipped.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The rules of a new cold job, for a draft that was changed.
+fn check_cold(versions: &[DatasetVersion], reject_classes: &[ClassName]) -> Result<(), ApiError> {
+    if versions.is_empty() {
+        return Err(ApiError::invalid("name at least one dataset to train on"));
+    }
+    let classes = classes(versions);
+    if classes.len() < 2 {
+        return Err(ApiError::invalid(format!(
+            "training needs at least two classes, got {}",
+            classes.len()
+        )));
+    }
+    if let Some(unknown) = reject_classes.iter().find(|class| !classes.contains(class)) {
+        return Err(ApiError::invalid(format!(
+            "the class {unknown} that is to mean \"none of these\" has no image"
+        )));
+    }
+    if classes.len() == reject_classes.len() {
+        return Err(ApiError::invalid(
+            "every class is a reject class, so nothing could be recognised",
+        ));
+    }
+    Ok(())
+}
+
+/// The rules of a new clone, for a draft that was changed: everything of the baseline's job, and a new class.
+async fn check_clone(
+    state: &AppState,
+    baseline: &ModelId,
+    versions: &[DatasetVersion],
+    config: &TrainConfig,
+) -> Result<(), ApiError> {
+    let model = db::models::get(&state.db, baseline).await?;
+    let model = model.ok_or_else(|| ApiError::not_found("model", baseline))?;
+    let source = found(state, &model.job).await?;
+    if config.reject_classes != source.spec.config.reject_classes {
+        return Err(ApiError::invalid("a clone keeps its baseline's roles"));
+    }
+    let named: BTreeSet<&DatasetVersionId> = versions.iter().map(|version| &version.id).collect();
+    if let Some(gone) = source.spec.dataset_versions.iter().find(|id| !named.contains(id)) {
+        return Err(ApiError::invalid(format!(
+            "the baseline's dataset version {gone} must stay: its sealed photos prove that nothing old is harmed"
+        )));
+    }
+    let known: BTreeSet<&ClassName> = model.classes.iter().map(|class| &class.name).collect();
+    if classes(versions).is_subset(&known) {
+        return Err(ApiError::invalid("the clone would add no class"));
+    }
+    Ok(())
 }
 
 /// One job.
@@ -290,14 +353,14 @@ pub(crate) async fn patch(
         spec.config = config;
     }
     spec.policy = patch.policy.unwrap_or(spec.policy);
-    if let Some(ids) = patch.dataset_versions {
-        let names: Vec<String> = ids.into_iter().map(|id| id.0).collect();
-        let versions = versions(&state, &job.project, &names).await?;
-        if versions.is_empty() {
-            return Err(ApiError::invalid("a job needs at least one dataset version"));
-        }
-        spec.dataset_versions = versions.into_iter().map(|version| version.id).collect();
+    let ids = patch.dataset_versions.unwrap_or(spec.dataset_versions);
+    let names: Vec<String> = ids.into_iter().map(|id| id.0).collect();
+    let versions = versions(&state, &job.project, &names).await?;
+    match &spec.baseline {
+        Some(baseline) => check_clone(&state, baseline, &versions, &spec.config).await?,
+        None => check_cold(&versions, &spec.config.reject_classes)?,
     }
+    spec.dataset_versions = versions.into_iter().map(|version| version.id).collect();
     check(&spec)?;
     if db::jobs::patch_spec(&state.db, &job.id, &spec).await? {
         Ok(Json(found(&state, &job.id).await?))
