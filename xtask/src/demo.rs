@@ -57,7 +57,9 @@ pub(crate) fn run_demo(options: &Options) -> Result<ExitCode> {
         Ok("target/site".to_owned())
     })?;
     steps.run("Build the server", || {
-        run(&mut cargo(&["build", "--package", "server", "--bin", "rehead"]))?;
+        // The whole workspace, as `cargo xtask test` does: one package alone would resolve other features of its
+        // dependencies and build them a second time.
+        run(&mut cargo(&["build", "--workspace", "--bins"]))?;
         Ok("target/debug/rehead".to_owned())
     })?;
     let mut server = None;

@@ -76,7 +76,7 @@ pub(crate) fn run_dev(options: &Options) -> Result<ExitCode> {
 
 fn build() -> Result<()> {
     front::build()?;
-    run(&mut cargo(&["build", "--package", "server", "--bin", "rehead"]))
+    run(&mut cargo(&["build", "--workspace", "--bins"]))
 }
 
 /// Names, sizes and times of all sources.
