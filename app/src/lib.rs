@@ -3,6 +3,8 @@
 //! Owns: what a person sees and the words it is said in. Refuses to know: databases, HTTP servers and how models are
 //! made; everything comes through [`backend::Backend`] as types of `domain`.
 
+// The type of a rendered page nests as deep as the page does.
+#![recursion_limit = "512"]
 #![expect(
     unreachable_pub,
     reason = "the component macro makes the items of crate-visible components public"

@@ -34,6 +34,7 @@ pub(crate) enum Isa {
 impl Isa {
     /// All that this machine has, the best one last.
     pub(crate) fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only x86 has more to add"))]
         let mut all = vec![Self::Plain];
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
