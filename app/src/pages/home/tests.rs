@@ -213,7 +213,7 @@ fn a_running_job_shows_its_stage_and_the_time_it_has() {
             "Clone of abcd1234",
             "attempt 2",
             "<li class=\"step done\">Fetch</li>",
-            "<li class=\"step current\" aria-current=\"step\">Extract</li>",
+            "<li aria-current=\"step\" class=\"step current\">Extract</li>",
             "1499 of 3000 photos",
             "<b>49 %</b>",
             "14:00 left until its deadline",
