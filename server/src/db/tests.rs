@@ -215,22 +215,6 @@ fn row(image: Digest, split: Split) -> DatasetRow {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn servers_and_workers_may_meet_on_an_empty_folder() {
-    for _ in 0..10 {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("rehead.db").display());
-        let together = (0..4).map(|_| {
-            let url = url.clone();
-            tokio::spawn(async move { Db::connect(&url).await })
-        });
-        for connected in futures::future::join_all(together).await {
-            let db = connected.unwrap().unwrap();
-            assert!(projects::list(&db).await.unwrap().is_empty());
-        }
-    }
-}
-
 #[tokio::test]
 async fn facts_refuse_every_change() {
     let store = Store::new().await;
