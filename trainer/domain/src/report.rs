@@ -267,12 +267,32 @@ pub struct Answer {
     pub accepted: bool,
 }
 
-/// Facts that are true or false; one that is false fails the gate, and nobody can override that.
+/// Facts that are true or false; one that is false fails the gate, one that is missing leaves it unproven, and nobody can
+/// override either.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StructuralFacts {
     /// The facts, in a fixed order.
     pub facts: Vec<Fact>,
+}
+
+impl StructuralFacts {
+    /// The facts that every report of a fit has.
+    #[must_use]
+    pub const fn expected(mode: HeadMode) -> &'static [&'static str] {
+        const APPEND: [&str; 6] = [
+            "backbone_unchanged",
+            "head_shape",
+            "size_as_predicted",
+            "old_rows_bit_equal",
+            "old_classes_kept",
+            "growth_only_allowed",
+        ];
+        match mode {
+            HeadMode::Append => &APPEND,
+            HeadMode::Cold => APPEND.split_at(3).0,
+        }
+    }
 }
 
 /// One fact.

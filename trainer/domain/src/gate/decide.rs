@@ -4,12 +4,16 @@
 //! iff the opposite bound is beyond it, at α′/K over the K checks of one kind, since a fail is a union of chances; else
 //! *unproven*. For one head fixed beforehand a requirement over several classes is an intersection–union test, so passing
 //! needs no correction over classes.
+//!
+//! What the policy lists and the report does not hold is *unproven*, never a pass: an empty list, an absent class, counts
+//! that cannot be.
 
 use crate::gate::policy::{CheckId, GatePolicy, PolicyCheck};
 use crate::gate::verdict::{Check, Verdict, VerdictState};
+use crate::gate::words;
 use crate::model::ClassRole;
 use crate::names::ClassName;
-use crate::report::{ClassMetrics, EvaluationReport};
+use crate::report::{ClassMetrics, EvaluationReport, GroupCount, ReportClass, StructuralFacts};
 use crate::stats::{least_n, lower_bound, upper_bound};
 
 /// The verdict of `policy` on what `report` measured.
@@ -28,25 +32,25 @@ pub fn decide(report: &EvaluationReport, policy: &GatePolicy) -> Verdict {
     } else {
         VerdictState::Pass
     };
-    let sentence = sentence(report, &checks, state);
     Verdict {
         state,
-        sentence,
+        sentence: words::verdict(report, &checks, state),
         policy: policy.digest(),
         alpha_per_look: alpha,
         checks,
     }
 }
 
+/// At least one check for everything that a policy lists.
 fn run(report: &EvaluationReport, check: &PolicyCheck, alpha: f64) -> Vec<Check> {
     match check.id {
         CheckId::Structural => vec![structural(report)],
         CheckId::Coverage => vec![coverage(report)],
         CheckId::OldClassLoss => old_class_loss(report, check, alpha),
-        CheckId::NewRecall => new_recall(report, check, alpha),
+        CheckId::NewRecall => floors(report, check, alpha, |class| class.is_new, recall_counts),
         CheckId::FalseNew => vec![false_new(report, check, alpha)],
-        CheckId::ClassRecall => class_floor(report, check, alpha, recall_counts),
-        CheckId::ClassPrecision => class_floor(report, check, alpha, precision_counts),
+        CheckId::ClassRecall => floors(report, check, alpha, accepts, recall_counts),
+        CheckId::ClassPrecision => floors(report, check, alpha, accepts, precision_counts),
     }
 }
 
@@ -57,17 +61,24 @@ fn structural(report: &EvaluationReport) -> Check {
         .filter(|fact| !fact.holds)
         .map(|fact| fact.evidence.as_str())
         .collect();
-    let verdict = match (facts.is_empty(), broken.is_empty()) {
-        (true, _) => VerdictState::Unproven,
-        (false, true) => VerdictState::Pass,
-        (false, false) => VerdictState::Fail,
+    let missing: Vec<&str> = StructuralFacts::expected(report.training.mode)
+        .iter()
+        .copied()
+        .filter(|id| facts.iter().all(|fact| fact.id != *id))
+        .collect();
+    let (verdict, sentence) = if !broken.is_empty() {
+        let sentence = format!("The structure is not what it must be: {}.", broken.join("; "));
+        (VerdictState::Fail, sentence)
+    } else if !missing.is_empty() {
+        let sentence = format!("The structure was not fully measured: {} missing.", missing.join(", "));
+        (VerdictState::Unproven, sentence)
+    } else {
+        (
+            VerdictState::Pass,
+            format!("All {} structural facts hold.", facts.len()),
+        )
     };
-    let sentence = match verdict {
-        VerdictState::Pass => format!("All {} structural facts hold.", facts.len()),
-        VerdictState::Fail => format!("The structure is not what it must be: {}.", broken.join("; ")),
-        VerdictState::Unproven => "No structural fact was measured.".to_owned(),
-    };
-    let (x, n) = (broken.len() as u64, facts.len() as u64);
+    let (x, n) = (broken.len() as u64, (facts.len() + missing.len()) as u64);
     plain(CheckId::Structural, x, n, verdict, sentence)
 }
 
@@ -75,14 +86,14 @@ fn coverage(report: &EvaluationReport) -> Check {
     let (judged, expected) = (report.sealed.n_images, report.sealed.n_expected);
     let (verdict, sentence) = if judged == 0 {
         (VerdictState::Unproven, "No sealed image was judged.".to_owned())
-    } else if judged < expected {
+    } else if judged == expected {
+        (VerdictState::Pass, format!("All {expected} sealed images were judged."))
+    } else {
         let sentence = format!(
             "Only {judged} of {expected} sealed images were judged before the deadline or could be read; run the job \
              again to judge the rest."
         );
         (VerdictState::Unproven, sentence)
-    } else {
-        (VerdictState::Pass, format!("All {expected} sealed images were judged."))
     };
     plain(CheckId::Coverage, judged, expected, verdict, sentence)
 }
@@ -103,129 +114,6 @@ fn plain(id: CheckId, x: u64, n: u64, verdict: VerdictState, sentence: String) -
     }
 }
 
-fn old_class_loss(report: &EvaluationReport, check: &PolicyCheck, alpha: f64) -> Vec<Check> {
-    let Some(comparison) = &report.comparison else {
-        return vec![undefined(
-            check,
-            "There is no baseline to compare with, so no loss could be measured.",
-        )];
-    };
-    let old_classes = &comparison.old_classes;
-    let judge = |loss: &crate::report::OldClassLoss| {
-        let class = &loss.class;
-        let words = Words {
-            subject: format!(
-                "{} of {} groups of {class} that were right are lost",
-                loss.groups.x, loss.groups.n
-            ),
-            nothing: format!("The baseline accepts no sealed image of {class}, so its loss cannot be measured."),
-            noun: format!("accepted groups of {class}"),
-        };
-        at_most(
-            check,
-            Some(class),
-            loss.groups.x,
-            loss.groups.n,
-            alpha,
-            old_classes.len(),
-            &words,
-        )
-    };
-    old_classes.iter().map(judge).collect()
-}
-
-fn false_new(report: &EvaluationReport, check: &PolicyCheck, alpha: f64) -> Check {
-    let Some(comparison) = &report.comparison else {
-        return undefined(
-            check,
-            "There is no baseline, so no class is new and nothing can be falsely new.",
-        );
-    };
-    let count = comparison.false_new;
-    let words = Words {
-        subject: format!("{} of {} old groups are accepted as a new class", count.x, count.n),
-        nothing: "There is no sealed image of an old class, so false alarms cannot be measured.".to_owned(),
-        noun: "old groups".to_owned(),
-    };
-    at_most(check, None, count.x, count.n, alpha, 1, &words)
-}
-
-fn new_recall(report: &EvaluationReport, check: &PolicyCheck, alpha: f64) -> Vec<Check> {
-    let new: Vec<&ClassName> = report
-        .classes
-        .iter()
-        .filter(|class| class.is_new)
-        .map(|class| &class.name)
-        .collect();
-    if new.is_empty() {
-        return vec![undefined(
-            check,
-            "The candidate has no new class, so there is no recall to measure.",
-        )];
-    }
-    let judge = |class: &&ClassName| {
-        let counts = report
-            .candidate
-            .per_class
-            .iter()
-            .find(|metrics| metrics.class == **class)
-            .map(recall_counts);
-        floor(
-            check,
-            class,
-            counts.unwrap_or_default(),
-            alpha,
-            new.len(),
-            "are recognised",
-        )
-    };
-    new.iter().map(judge).collect()
-}
-
-fn recall_counts(metrics: &ClassMetrics) -> (u64, u64) {
-    (metrics.groups_recalled, metrics.n_groups)
-}
-
-fn precision_counts(metrics: &ClassMetrics) -> (u64, u64) {
-    (metrics.groups_accepted_right, metrics.groups_accepted)
-}
-
-/// One floor per class with role `accept`: a reject class answers *unknown*, which is no promise to keep.
-fn class_floor(
-    report: &EvaluationReport,
-    check: &PolicyCheck,
-    alpha: f64,
-    counts: fn(&ClassMetrics) -> (u64, u64),
-) -> Vec<Check> {
-    let classes: Vec<&ClassName> = report
-        .classes
-        .iter()
-        .filter(|class| class.role == ClassRole::Accept)
-        .map(|class| &class.name)
-        .collect();
-    let what = if check.id == CheckId::ClassPrecision {
-        "accepted as it are right"
-    } else {
-        "are recognised"
-    };
-    let judge = |class: &&ClassName| {
-        let metrics = report
-            .candidate
-            .per_class
-            .iter()
-            .find(|metrics| metrics.class == **class);
-        floor(
-            check,
-            class,
-            metrics.map(counts).unwrap_or_default(),
-            alpha,
-            classes.len(),
-            what,
-        )
-    };
-    classes.iter().map(judge).collect()
-}
-
 fn undefined(check: &PolicyCheck, sentence: &str) -> Check {
     Check {
         limit: check.limit,
@@ -233,111 +121,132 @@ fn undefined(check: &PolicyCheck, sentence: &str) -> Check {
     }
 }
 
-/// The words of a check: what was seen, what to say where n = 0, and of what more would be needed.
-struct Words {
-    subject: String,
-    nothing: String,
-    noun: String,
+/// One check for every class that the baseline has, whether its loss was measured or not.
+fn old_class_loss(report: &EvaluationReport, check: &PolicyCheck, alpha: f64) -> Vec<Check> {
+    let Some(comparison) = &report.comparison else {
+        return vec![undefined(
+            check,
+            "There is no baseline to compare with, so no loss could be measured.",
+        )];
+    };
+    let old: Vec<&ClassName> = report
+        .classes
+        .iter()
+        .filter(|class| !class.is_new)
+        .map(|class| &class.name)
+        .collect();
+    if old.is_empty() {
+        return vec![undefined(
+            check,
+            "The report names no old class, so no loss could be measured.",
+        )];
+    }
+    let one = |class: &&ClassName| {
+        let measured = comparison.old_classes.iter().find(|loss| loss.class == **class);
+        let groups = measured.map_or(GroupCount { x: 0, n: 0 }, |loss| loss.groups);
+        at_most(check, Some(class), groups, alpha, old.len())
+    };
+    old.iter().map(one).collect()
+}
+
+fn false_new(report: &EvaluationReport, check: &PolicyCheck, alpha: f64) -> Check {
+    match &report.comparison {
+        Some(comparison) => at_most(check, None, comparison.false_new, alpha, 1),
+        None => undefined(
+            check,
+            "There is no baseline, so no class is new and nothing can be falsely new.",
+        ),
+    }
+}
+
+/// A reject class answers *unknown*, which is no promise to keep.
+fn accepts(class: &ReportClass) -> bool {
+    class.role == ClassRole::Accept
+}
+
+const fn recall_counts(metrics: &ClassMetrics) -> GroupCount {
+    GroupCount {
+        x: metrics.groups_recalled,
+        n: metrics.n_groups,
+    }
+}
+
+const fn precision_counts(metrics: &ClassMetrics) -> GroupCount {
+    GroupCount {
+        x: metrics.groups_accepted_right,
+        n: metrics.groups_accepted,
+    }
+}
+
+/// One floor for every class of a kind, whether it was measured or not.
+fn floors(
+    report: &EvaluationReport,
+    check: &PolicyCheck,
+    alpha: f64,
+    of: fn(&ReportClass) -> bool,
+    counts: fn(&ClassMetrics) -> GroupCount,
+) -> Vec<Check> {
+    let classes: Vec<&ClassName> = report
+        .classes
+        .iter()
+        .filter(|class| of(class))
+        .map(|class| &class.name)
+        .collect();
+    if classes.is_empty() {
+        return vec![undefined(check, words::no_class(check.id))];
+    }
+    let one = |class: &&ClassName| {
+        let metrics = report.candidate.per_class.iter();
+        let measured = metrics.clone().find(|metrics| metrics.class == **class);
+        let groups = measured.map_or(GroupCount { x: 0, n: 0 }, counts);
+        floor(check, class, groups, alpha, classes.len())
+    };
+    classes.iter().map(one).collect()
 }
 
 /// A proportion that must stay at or below its limit.
-fn at_most(
-    check: &PolicyCheck,
-    class: Option<&ClassName>,
-    x: u64,
-    n: u64,
-    alpha: f64,
-    n_checks: usize,
-    words: &Words,
-) -> Check {
+fn at_most(check: &PolicyCheck, class: Option<&ClassName>, groups: GroupCount, alpha: f64, n_checks: usize) -> Check {
+    let GroupCount { x, n } = groups;
     let limit = class.map_or(check.limit, |class| check.limit_for(class));
-    let bad = |x, n| upper_bound(x, n, alpha) <= limit;
-    let harm = lower_bound(x, n, per_check(alpha, n_checks)) > limit;
-    let verdict = judge(n, bad(x, n), harm);
+    let (upper, harm) = (upper_bound(x, n, alpha), lower_bound(x, n, per_check(alpha, n_checks)));
+    let verdict = judge(groups, upper <= limit, harm > limit);
     let groups_needed = (verdict == VerdictState::Unproven)
         .then(|| needed(x, n, limit, alpha))
         .flatten();
-    let bound = upper_bound(x, n, alpha);
-    let sentence = match verdict {
-        _ if n == 0 => words.nothing.clone(),
-        VerdictState::Pass => format!(
-            "{}: the loss is at most {}, within the limit of {}.",
-            words.subject,
-            percent(bound),
-            percent(limit)
-        ),
-        VerdictState::Fail => format!(
-            "{}: at least {}, beyond the limit of {}.",
-            words.subject,
-            percent(lower_bound(x, n, per_check(alpha, n_checks))),
-            percent(limit)
-        ),
-        VerdictState::Unproven => format!(
-            "{}: the share could be up to {}, over the limit of {}; {}.",
-            words.subject,
-            percent(bound),
-            percent(limit),
-            more(groups_needed, &words.noun)
-        ),
+    let bound = if verdict == VerdictState::Fail { harm } else { upper };
+    let said = words::Said {
+        id: check.id,
+        class,
+        groups,
+        verdict,
+        bound,
+        limit,
+        groups_needed,
     };
-    let sentence = if check.id == CheckId::OldClassLoss {
-        sentence
-    } else {
-        sentence.replace("the loss", "the share")
-    };
-    bounded(check, class, (x, n), alpha, limit, verdict, groups_needed, sentence)
+    bounded(&said, alpha, words::at_most(&said))
 }
 
 /// A proportion of right answers that must reach its floor.
-fn floor(check: &PolicyCheck, class: &ClassName, (x, n): (u64, u64), alpha: f64, n_checks: usize, what: &str) -> Check {
+fn floor(check: &PolicyCheck, class: &ClassName, groups: GroupCount, alpha: f64, n_checks: usize) -> Check {
+    let GroupCount { x, n } = groups;
     let limit = check.limit_for(class);
-    let good = lower_bound(x, n, alpha) >= limit && n > 0;
-    let shown_below = n > 0 && upper_bound(x, n, per_check(alpha, n_checks)) < limit;
-    let verdict = judge(n, good, shown_below);
+    let (lower, best) = (lower_bound(x, n, alpha), upper_bound(x, n, per_check(alpha, n_checks)));
+    let verdict = judge(groups, lower >= limit, best < limit);
     // A recall of at least r is a miss rate of at most 1 − r: the same search for n.
     let groups_needed = (verdict == VerdictState::Unproven)
-        .then(|| needed(n - x, n, 1.0 - limit, alpha))
+        .then(|| needed(n.saturating_sub(x), n, 1.0 - limit, alpha))
         .flatten();
-    let subject = format!("{x} of {n} groups of {class} {what}");
-    let sentence = match verdict {
-        _ if n == 0 => format!(
-            "No sealed group of {class} to count: {} cannot be measured.",
-            measure(check.id)
-        ),
-        VerdictState::Pass => format!(
-            "{subject}: at least {}, over the floor of {}.",
-            percent_down(lower_bound(x, n, alpha)),
-            percent(limit)
-        ),
-        VerdictState::Fail => format!(
-            "{subject}: at most {}, under the floor of {}.",
-            percent(upper_bound(x, n, per_check(alpha, n_checks))),
-            percent(limit)
-        ),
-        VerdictState::Unproven => format!(
-            "{subject}: it could be as little as {}, under the floor of {}; {}.",
-            percent_down(lower_bound(x, n, alpha)),
-            percent(limit),
-            more(groups_needed, &format!("groups of {class}"))
-        ),
-    };
-    bounded(
-        check,
-        Some(class),
-        (x, n),
-        alpha,
-        limit,
+    let bound = if verdict == VerdictState::Fail { best } else { lower };
+    let said = words::Said {
+        id: check.id,
+        class: Some(class),
+        groups,
         verdict,
+        bound,
+        limit,
         groups_needed,
-        sentence,
-    )
-}
-
-const fn measure(id: CheckId) -> &'static str {
-    match id {
-        CheckId::ClassPrecision => "precision",
-        _ => "recall",
-    }
+    };
+    bounded(&said, alpha, words::floor(&said))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of checks and groups are small")]
@@ -345,8 +254,13 @@ fn per_check(alpha: f64, n_checks: usize) -> f64 {
     alpha / n_checks.max(1) as f64
 }
 
-fn judge(n: u64, good: bool, bad: bool) -> VerdictState {
-    if n == 0 {
+/// Nothing counted, or more events than groups: nothing is shown either way.
+const fn measured(GroupCount { x, n }: GroupCount) -> bool {
+    n > 0 && x <= n
+}
+
+const fn judge(groups: GroupCount, good: bool, bad: bool) -> VerdictState {
+    if !measured(groups) {
         VerdictState::Unproven
     } else if bad {
         VerdictState::Fail
@@ -357,31 +271,22 @@ fn judge(n: u64, good: bool, bad: bool) -> VerdictState {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the fields of one record, in one place")]
-fn bounded(
-    check: &PolicyCheck,
-    class: Option<&ClassName>,
-    (x, n): (u64, u64),
-    alpha: f64,
-    limit: f64,
-    verdict: VerdictState,
-    groups_needed: Option<u64>,
-    sentence: String,
-) -> Check {
-    let measured = n > 0;
+fn bounded(said: &words::Said<'_>, alpha: f64, sentence: String) -> Check {
+    let GroupCount { x, n } = said.groups;
+    let measured = measured(said.groups);
     #[expect(clippy::cast_precision_loss, reason = "counts of groups are far below 2^53")]
     let value = measured.then(|| x as f64 / n as f64);
     Check {
-        id: check.id,
-        class: class.cloned(),
+        id: said.id,
+        class: said.class.cloned(),
         value,
         lower: measured.then(|| lower_bound(x, n, alpha)),
         upper: measured.then(|| upper_bound(x, n, alpha)),
-        limit,
+        limit: said.limit,
         x,
         n,
-        verdict,
-        groups_needed,
+        verdict: said.verdict,
+        groups_needed: said.groups_needed,
         sentence,
     }
 }
@@ -390,11 +295,11 @@ fn bounded(
 /// rate itself is over the limit, or where a million groups would not do.
 fn needed(x: u64, n: u64, limit: f64, alpha: f64) -> Option<u64> {
     const MOST: u64 = 1_000_000;
-    if limit <= 0.0 {
+    if limit <= 0.0 || x > n {
         return None;
     }
     if n == 0 {
-        return Some(least_n(limit, alpha));
+        return Some(least_n(limit, alpha)).filter(|n| *n <= MOST);
     }
     #[expect(clippy::cast_precision_loss, reason = "counts of groups are far below 2^53")]
     let rate = x as f64 / n as f64;
@@ -429,69 +334,5 @@ fn needed(x: u64, n: u64, limit: f64, alpha: f64) -> Option<u64> {
     Some(high.saturating_sub(n).max(1))
 }
 
-fn more(groups: Option<u64>, noun: &str) -> String {
-    match groups {
-        Some(groups) => format!("{groups} more sealed {noun} at this rate would settle it"),
-        None => "more images would not clear it".to_owned(),
-    }
-}
-
-/// Rounded up in the first decimal: a bound is never printed smaller than it is.
-fn percent(share: f64) -> String {
-    let tenths = (share * 1000.0 - 1e-9).ceil().max(0.0) / 10.0;
-    format!("{} %", trimmed(tenths))
-}
-
-/// Rounded down in the first decimal, for lower bounds.
-fn percent_down(share: f64) -> String {
-    format!("{} %", trimmed((share * 1000.0 + 1e-9).floor() / 10.0))
-}
-
-fn trimmed(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or_else(|| text.clone(), ToOwned::to_owned)
-}
-
-/// One sentence for a product manager.
-fn sentence(report: &EvaluationReport, checks: &[Check], state: VerdictState) -> String {
-    let new: Vec<&str> = report
-        .classes
-        .iter()
-        .filter(|class| class.is_new)
-        .map(|class| class.name.as_str())
-        .collect();
-    let n_old = report
-        .comparison
-        .as_ref()
-        .map_or(0, |comparison| comparison.old_classes.len());
-    match state {
-        VerdictState::Pass if n_old == 0 => {
-            format!(
-                "All {} classes reach their floors; nothing was live before that could be harmed.",
-                new.len()
-            )
-        }
-        VerdictState::Pass => {
-            format!(
-                "Adds {}; all {n_old} old classes are proven unharmed within their limits.",
-                new.join(", ")
-            )
-        }
-        VerdictState::Fail | VerdictState::Unproven => {
-            let concerned: Vec<&Check> = checks.iter().filter(|check| check.verdict == state).collect();
-            let first = concerned
-                .first()
-                .map_or("No check ran.", |check| check.sentence.as_str());
-            let rest = concerned.len().saturating_sub(1);
-            let tail = match rest {
-                0 => String::new(),
-                1 => " One more check says the same.".to_owned(),
-                n => format!(" {n} more checks say the same."),
-            };
-            let tail = tail
-                .replace("says the same", "is not passed")
-                .replace("say the same", "are not passed");
-            format!("{first}{tail}")
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -4,5 +4,6 @@
 pub mod decide;
 pub mod policy;
 pub mod verdict;
+mod words;
 
 pub use decide::decide;

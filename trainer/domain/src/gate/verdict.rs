@@ -65,7 +65,7 @@ pub struct VerdictSummary {
     pub state: VerdictState,
     /// Its sentence.
     pub sentence: String,
-    /// A structural check failed: nobody can override this.
+    /// The structure failed its check or was not fully measured: nobody can override this.
     pub structural_failure: bool,
 }
 
@@ -76,7 +76,7 @@ impl Verdict {
         let structural_failure = self
             .checks
             .iter()
-            .any(|check| check.id == CheckId::Structural && check.verdict == VerdictState::Fail);
+            .any(|check| check.id == CheckId::Structural && check.verdict != VerdictState::Pass);
         VerdictSummary {
             state: self.state,
             sentence: self.sentence.clone(),
