@@ -123,79 +123,61 @@ struct Decided {
     finding: Option<(FindingKind, String)>,
 }
 
-fn decide(item: &Incoming, group_splits: &BTreeMap<Digest, Split>, proof_only: bool) -> Decided {
-    let conflict = |message: String| Some((FindingKind::SplitConflict, message));
-    if let Some((split, group)) = item.assigned {
-        if proof_only && split != Split::Sealed {
-            let message = format!(
-                "is known from {}, and what was used there cannot prove anything; left out",
-                split.as_str()
-            );
-            return Decided {
-                place: None,
-                finding: conflict(message),
-            };
+impl Decided {
+    fn left_out(why: String) -> Self {
+        Self {
+            place: None,
+            finding: Some((FindingKind::SplitConflict, why)),
         }
-        let moved = item.folder.filter(|folder| *folder != split && !proof_only);
-        let finding = moved.and_then(|folder| {
-            conflict(format!(
-                "came in {} but is known from {}; it stays there",
-                folder.as_str(),
-                split.as_str()
-            ))
-        });
-        return Decided {
+    }
+
+    fn placed(split: Split, group: Digest, moved: Option<String>) -> Self {
+        Self {
             place: Some((split, group)),
-            finding,
-        };
+            finding: moved.map(|message| (FindingKind::SplitConflict, message)),
+        }
+    }
+}
+
+fn decide(item: &Incoming, group_splits: &BTreeMap<Digest, Split>, proof_only: bool) -> Decided {
+    let folder_beside = |split: Split| item.folder.filter(|folder| *folder != split && !proof_only);
+    if let Some((split, group)) = item.assigned {
+        let word = split.as_str();
+        if proof_only && split != Split::Sealed {
+            return Decided::left_out(format!(
+                "is known from {word}, and what was used there cannot prove anything; left out"
+            ));
+        }
+        let moved = folder_beside(split)
+            .map(|folder| format!("came in {} but is known from {word}; it stays there", folder.as_str()));
+        return Decided::placed(split, group, moved);
     }
     if let Some(&split) = item.near.first() {
+        let word = split.as_str();
         if item.near.iter().any(|other| *other != split) {
-            let message = "nearly duplicates known images of different splits; left out, since it would tie them";
-            return Decided {
-                place: None,
-                finding: conflict(message.to_owned()),
-            };
+            return Decided::left_out(
+                "nearly duplicates known images of different splits; left out, since it would tie them".to_owned(),
+            );
         }
         if proof_only && split != Split::Sealed {
-            let message = format!(
-                "nearly duplicates an image known from {}; it cannot prove anything",
-                split.as_str()
-            );
-            return Decided {
-                place: None,
-                finding: conflict(message),
-            };
+            return Decided::left_out(format!(
+                "nearly duplicates an image known from {word}; it cannot prove anything"
+            ));
         }
-        let moved = item.folder.filter(|folder| *folder != split && !proof_only);
-        let finding = moved.and_then(|folder| {
-            let (folder, split) = (folder.as_str(), split.as_str());
-            conflict(format!(
-                "came in {folder} but nearly duplicates an image known from {split}; it goes there"
-            ))
+        let moved = folder_beside(split).map(|folder| {
+            let folder = folder.as_str();
+            format!("came in {folder} but nearly duplicates an image known from {word}; it goes there")
         });
-        return Decided {
-            place: Some((split, item.group)),
-            finding,
-        };
+        return Decided::placed(split, item.group, moved);
     }
     let split = group_splits[&item.group];
-    match item.folder {
-        Some(folder) if folder != split && !proof_only => {
-            let message = format!(
-                "came in {} but nearly duplicates an image of the same upload that came in {}; left out",
-                folder.as_str(),
-                split.as_str()
-            );
-            Decided {
-                place: None,
-                finding: conflict(message),
-            }
-        }
-        _ => Decided {
-            place: Some((split, item.group)),
-            finding: None,
-        },
+    match folder_beside(split) {
+        Some(folder) => Decided::left_out(format!(
+            "came in {} but nearly duplicates an image of the same upload that came in {}; left out",
+            folder.as_str(),
+            split.as_str()
+        )),
+        None => Decided::placed(split, item.group, None),
     }
 }
 
