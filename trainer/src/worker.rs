@@ -352,3 +352,6 @@ impl Observer for Forwarder<'_> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ struct Identity {
     digest: Digest,
     tensors: Digest,
     tensor_digests: Vec<(String, Digest)>,
+    loaded: Digest,
 }
 
 /// What a stream computes, layer by layer, up to the tap.
@@ -92,7 +93,6 @@ impl Backbone {
         let digest = Digest::of_json(&("backbone", 1, &spec, recipe, preprocessing.digest(), tensors));
         let plan = plan(isa, &spec, recipe, &preprocessing, taken, &weights.layers);
         Ok(Self {
-            plan: Arc::new(plan),
             identity: Arc::new(Identity {
                 spec,
                 recipe,
@@ -100,7 +100,9 @@ impl Backbone {
                 digest,
                 tensors,
                 tensor_digests: weights.digests,
+                loaded: plan.numbers_digest(),
             }),
+            plan: Arc::new(plan),
         })
     }
 
@@ -120,6 +122,19 @@ impl Backbone {
     #[must_use]
     pub fn tensor_digests(&self) -> Vec<(String, Digest)> {
         self.identity.tensor_digests.clone()
+    }
+
+    /// Digest over the numbers that images are multiplied with, as they lay in memory when they were loaded.
+    #[must_use]
+    pub fn loaded_digest(&self) -> Digest {
+        self.identity.loaded
+    }
+
+    /// The same over what lies in memory now: another digest means that something wrote over frozen numbers. Reads them
+    /// all, a few milliseconds.
+    #[must_use]
+    pub fn current_digest(&self) -> Digest {
+        self.plan.numbers_digest()
     }
 
     /// The architecture.
@@ -166,11 +181,48 @@ impl Backbone {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn plan_mut(&mut self) -> &mut Plan {
+        Arc::get_mut(&mut self.plan).expect("a test holds it alone")
+    }
+
     /// Scratch memory for one thread of images.
     #[must_use]
     pub fn stream(&self) -> Stream {
         Stream::new(Arc::clone(&self.plan))
     }
+}
+
+impl Plan {
+    /// Over the table of byte values and every layer's numbers, in the order in which an image meets them.
+    fn numbers_digest(&self) -> Digest {
+        let of_block = |block: &PlannedBlock| {
+            let expand = block.expand.as_ref().map(digest_of);
+            (expand, numbers(block.depthwise.numbers()), digest_of(&block.project))
+        };
+        let blocks: Vec<_> = self.blocks.iter().map(of_block).collect();
+        let table = numbers([self.table.as_flattened(), &[]]);
+        Digest::of_json(&(
+            table,
+            digest_of(&self.stem.weights),
+            blocks,
+            self.head.as_ref().map(digest_of),
+        ))
+    }
+}
+
+fn digest_of(packed: &Packed) -> Digest {
+    numbers(packed.numbers())
+}
+
+/// Of these numbers, little-endian.
+fn numbers(parts: [&[f32]; 2]) -> Digest {
+    let bytes: Vec<u8> = parts
+        .into_iter()
+        .flatten()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    Digest::of(&bytes)
 }
 
 impl std::fmt::Debug for Backbone {

@@ -399,6 +399,30 @@ fn the_digest_covers_everything_that_changes_a_feature() {
 }
 
 #[test]
+fn a_write_over_frozen_numbers_shows() {
+    let spec = odd_spec(Padding::TfSame);
+    let recipe = Recipe {
+        tap: Tap::Block(2),
+        pool: Pool::Gap,
+    };
+    let bytes = file(&random_tensors(&spec));
+    let load = || Backbone::load(spec.clone(), recipe, preprocessing(37), &bytes).unwrap();
+    let clean = load();
+    assert_eq!(clean.current_digest(), clean.loaded_digest());
+    let mut table = load();
+    table.plan_mut().table[7][1] += 1e-6;
+    let mut layer = load();
+    let [first, second, ..] = &mut layer.plan_mut().blocks[..] else {
+        panic!("two blocks up to the tap")
+    };
+    std::mem::swap(&mut first.project, &mut second.project);
+    for harmed in [table, layer] {
+        assert_eq!(harmed.loaded_digest(), clean.loaded_digest());
+        assert_ne!(harmed.current_digest(), clean.loaded_digest());
+    }
+}
+
+#[test]
 fn buffers_of_another_length_are_refused() {
     let spec = odd_spec(Padding::TfSame);
     let recipe = Recipe {

@@ -1,7 +1,7 @@
 //! What must hold of a candidate whatever its numbers are: true or false, with the evidence.
 
 use domain::ids::Digest;
-use domain::model::ModelManifest;
+use domain::model::{BackboneRef, ModelManifest};
 use domain::report::{Comparison, Fact, StructuralFacts};
 
 use crate::evaluate::JudgedClass;
@@ -10,14 +10,10 @@ use crate::head::Head;
 /// What the facts are read from.
 #[derive(Clone, Copy, Debug)]
 pub struct StructureInput<'a> {
-    /// Digest over the backbone's tensors before the job touched them.
-    pub tensors_before: Digest,
-    /// The same after the fit.
-    pub tensors_after: Digest,
-    /// The backbone's digest.
-    pub backbone: Digest,
-    /// Numbers per feature row.
-    pub dim: usize,
+    /// Digests over the backbone's numbers in memory: when they were loaded, and after the fit.
+    pub frozen: (Digest, Digest),
+    /// The backbone.
+    pub backbone: &'a BackboneRef,
     /// The candidate's classes.
     pub classes: &'a [JudgedClass],
     /// Its head.
@@ -49,40 +45,49 @@ fn fact(id: &str, holds: bool, evidence: String) -> Fact {
 }
 
 fn backbone(input: &StructureInput<'_>) -> Fact {
+    let (loaded, now) = input.frozen;
+    let backbone = input.backbone;
     let same_as_baseline = input.baseline.is_none_or(|(manifest, _, _)| {
-        manifest.backbone.digest == input.backbone && manifest.backbone.tensors == input.tensors_after
+        manifest.backbone.digest == backbone.digest && manifest.backbone.tensors == backbone.tensors
     });
-    let untouched = input.tensors_before == input.tensors_after;
-    let (after, before) = (input.tensors_after.short(), input.tensors_before.short());
-    let evidence = match (untouched, same_as_baseline) {
-        (true, true) => format!("the backbone's tensors hash to {after} before and after"),
-        (false, _) => format!("the backbone's tensors hashed to {before} before and to {after} after"),
+    let evidence = match (loaded == now, same_as_baseline) {
+        (true, true) => format!(
+            "the backbone's tensors are {}, and in memory they hash to {} before and after",
+            backbone.tensors.short(),
+            now.short()
+        ),
+        (false, _) => format!(
+            "the backbone's numbers in memory hashed to {} when they were loaded and to {} after the fit",
+            loaded.short(),
+            now.short()
+        ),
         (true, false) => format!(
-            "the backbone is {} with tensors {after}, which is not the baseline's",
-            input.backbone.short()
+            "the backbone is {} with tensors {}, which is not the baseline's",
+            backbone.digest.short(),
+            backbone.tensors.short()
         ),
     };
-    fact("backbone_unchanged", untouched && same_as_baseline, evidence)
+    fact("backbone_unchanged", loaded == now && same_as_baseline, evidence)
 }
 
 fn shape(input: &StructureInput<'_>) -> Fact {
-    let (rows, dim) = (input.head.n_classes(), input.head.dim);
+    let (rows, dim, width) = (input.head.n_classes(), input.head.dim, input.backbone.dim as usize);
     let (expected, n_old) = (
         input.classes.len(),
         input.baseline.map_or(0, |(manifest, _, _)| manifest.classes.len()),
     );
-    let holds = rows == expected && dim == input.dim && input.head.weight.len() == expected * input.dim;
+    let holds = rows == expected && dim == width && input.head.weight.len() == expected * width;
     let evidence = format!(
-        "the head has {rows} rows of {dim} weights, expected {n_old} old and {} new rows of {}",
-        expected - n_old,
-        input.dim
+        "the head has {rows} rows of {dim} weights, expected {n_old} old and {} new rows of {width}",
+        expected - n_old
     );
     fact("head_shape", holds, evidence)
 }
 
 fn size(input: &StructureInput<'_>) -> Fact {
-    let predicted = input.classes.len() * (input.dim + 1);
-    let values = predicted + 2 * input.dim;
+    let dim = input.backbone.dim as usize;
+    let predicted = input.classes.len() * (dim + 1);
+    let values = predicted + 2 * dim;
     let (parameters, bytes) = (input.head.n_parameters(), input.head_bytes);
     // Beside the values stand the container's length and its header, a line of JSON.
     let header = bytes.checked_sub(4 * values);

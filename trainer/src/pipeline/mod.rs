@@ -148,8 +148,8 @@ trait Source {
     /// The backbone.
     fn reference(&self) -> BackboneRef;
 
-    /// The digest over the backbone's tensors.
-    fn tensors(&self) -> Digest;
+    /// Digests over the backbone's numbers in memory: when they were loaded, and now.
+    fn frozen(&self) -> (Digest, Digest);
 
     /// What is cached of these images, in this order of priority.
     fn fetch(&self, images: &[Digest]) -> Result<Self::Fetched, PipelineError>;
@@ -173,8 +173,8 @@ impl Source for Stored<'_> {
         self.backbone.reference()
     }
 
-    fn tensors(&self) -> Digest {
-        self.backbone.tensors_digest()
+    fn frozen(&self) -> (Digest, Digest) {
+        (self.backbone.loaded_digest(), self.backbone.current_digest())
     }
 
     fn fetch(&self, images: &[Digest]) -> Result<Fetched, PipelineError> {
@@ -198,10 +198,10 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
     let reference = source.reference();
     let mut stages = Stages::new(observer, input.config.deadline_ms, input.rows.len());
 
-    let (plan, fetched, tensors_before) = stages.run(Stage::Fetch, |_| {
+    let (plan, fetched) = stages.run(Stage::Fetch, |_| {
         let plan = Plan::new(input, &reference)?;
         let fetched = source.fetch(&plan.order)?;
-        Ok((plan, fetched, source.tensors()))
+        Ok((plan, fetched))
     })?;
     let extraction = stages.run(Stage::Extract, |stages| {
         let extraction = source.extract(fetched, plan.budget.extract_until_ms)?;
@@ -215,8 +215,14 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
     })?;
     let head_bytes = trained.head.to_safetensors().map_err(PackageError::from)?;
     let report = stages.run(Stage::Evaluate, |_| {
-        let backbone = (&reference, tensors_before, source.tensors());
-        report(backbone, input, &plan, &samples, &trained, &head_bytes)
+        report(
+            (&reference, source.frozen()),
+            input,
+            &plan,
+            &samples,
+            &trained,
+            &head_bytes,
+        )
     })?;
     let verdict = stages.run(Stage::Gate, |_| {
         let verdict = domain::gate::decide(&report, &input.policy);
@@ -237,7 +243,7 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
 }
 
 fn report(
-    (backbone, tensors_before, tensors_after): (&BackboneRef, Digest, Digest),
+    (backbone, frozen): (&BackboneRef, (Digest, Digest)),
     input: &JobInput,
     plan: &Plan,
     samples: &Samples<'_>,
@@ -260,10 +266,8 @@ fn report(
     })?;
     let compared = baseline.zip(measured.comparison.as_ref());
     let structural = structure(&StructureInput {
-        tensors_before,
-        tensors_after,
-        backbone: backbone.digest,
-        dim: backbone.dim as usize,
+        frozen,
+        backbone,
         classes: &plan.classes,
         head: &trained.head,
         head_bytes: head_bytes.len(),
@@ -342,3 +346,6 @@ fn package(
     ];
     Ok((manifest, digest, files))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -26,6 +26,11 @@ pub(crate) struct Depthwise {
 }
 
 impl Depthwise {
+    /// Every number, as it lies in memory.
+    pub(crate) fn numbers(&self) -> [&[f32]; 2] {
+        [&self.weight, &self.bias]
+    }
+
     /// From `weight`, (channels, 1, kernel, kernel).
     pub(crate) fn new(kernel: usize, stride: usize, weight: &[f32], bias: &[f32], activation: Activation) -> Self {
         let (channels, taps) = (bias.len(), kernel * kernel);

@@ -36,6 +36,11 @@ pub(crate) struct Target<'a> {
 }
 
 impl Packed {
+    /// Every number, as it lies in memory.
+    pub(crate) fn numbers(&self) -> [&[f32]; 2] {
+        [&self.panels, &self.bias]
+    }
+
     /// Pack `weight`, (n, k) row by row.
     pub(crate) fn new(k: usize, n: usize, weight: &[f32], bias: &[f32], activation: Activation) -> Self {
         let n_panels = n.div_ceil(GROUP);

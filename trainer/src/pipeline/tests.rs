@@ -1,0 +1,360 @@
+//! Whole jobs on tables of features in place of photos.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use domain::dataset::{Finding, Split};
+use domain::event::Progress;
+use domain::gate::policy::CheckId;
+use domain::gate::verdict::VerdictState;
+use domain::job::HeadMode;
+use domain::names::ClassName;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+
+use super::*;
+use crate::features::Features;
+
+const DIM: usize = 8;
+
+/// Clusters in eight dimensions, one per class.
+struct Tables {
+    features: BTreeMap<Digest, Vec<f32>>,
+    /// How many images there is time for.
+    n_read: usize,
+    /// Something writes over the backbone while the job runs.
+    overwritten: bool,
+    name: &'static str,
+}
+
+impl Source for Tables {
+    type Fetched = Vec<Digest>;
+
+    fn reference(&self) -> BackboneRef {
+        BackboneRef {
+            digest: Digest::of(self.name.as_bytes()),
+            name: self.name.to_owned(),
+            recipe: "table".to_owned(),
+            dim: u32::try_from(DIM).unwrap(),
+            preprocessing: Digest::of(b"none"),
+            kernel: "table".to_owned(),
+            tensors: Digest::of(b"tensors"),
+        }
+    }
+
+    fn frozen(&self) -> (Digest, Digest) {
+        let now: &[u8] = if self.overwritten { b"other" } else { b"numbers" };
+        (Digest::of(b"numbers"), Digest::of(now))
+    }
+
+    fn fetch(&self, images: &[Digest]) -> Result<Vec<Digest>, PipelineError> {
+        Ok(images.to_vec())
+    }
+
+    fn extract(&self, fetched: Vec<Digest>, _: u64) -> Result<Extraction, PipelineError> {
+        let complete = fetched.len() <= self.n_read;
+        let mut images: Vec<Digest> = fetched.into_iter().take(self.n_read).collect();
+        images.sort();
+        let data = images.iter().flat_map(|image| self.features[image].clone()).collect();
+        Ok(Extraction {
+            features: Features {
+                dim: DIM,
+                rows: images.iter().copied().zip(0..).collect(),
+                data,
+            },
+            n_cached: 0,
+            n_extracted: images.len(),
+            findings: Vec::new(),
+            complete,
+        })
+    }
+}
+
+/// Keeps what it is told; its clock stands where the test puts it.
+#[derive(Default)]
+struct Told {
+    now_ms: AtomicU64,
+    cancelled: AtomicBool,
+    cancel_in: Option<Stage>,
+    stages: Mutex<Vec<(Stage, bool)>>,
+}
+
+impl Observer for Told {
+    fn elapsed_ms(&self) -> u64 {
+        self.now_ms.load(Ordering::Relaxed)
+    }
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+    fn stage_started(&self, stage: Stage) {
+        self.stages.lock().unwrap().push((stage, false));
+        self.cancelled
+            .fetch_or(self.cancel_in == Some(stage), Ordering::Relaxed);
+    }
+    fn stage_finished(&self, stage: Stage, _: i64) {
+        self.stages.lock().unwrap().push((stage, true));
+    }
+    fn progress(&self, _: Progress) {}
+    fn finding(&self, _: Finding) {}
+    fn verdict(&self, _: &Verdict) {}
+}
+
+fn tables() -> Tables {
+    Tables {
+        features: BTreeMap::new(),
+        n_read: usize::MAX,
+        overwritten: false,
+        name: "table",
+    }
+}
+
+/// Rows of a class, each its own group; its cluster stands on an axis of its own.
+fn class(tables: &mut Tables, name: &str, axis: usize) -> Vec<DatasetRow> {
+    let mut draw = ChaCha8Rng::seed_from_u64(axis as u64);
+    let mut noise = || {
+        (0..6)
+            .map(|_| draw.next_u32() as f32 / u32::MAX as f32 - 0.5)
+            .sum::<f32>()
+    };
+    let splits = [(Split::Train, 40), (Split::Calibration, 30), (Split::Sealed, 60)];
+    let mut rows = Vec::new();
+    for (split, n) in splits {
+        for idx in 0..n {
+            let image = Digest::of(format!("{name} {split:?} {idx}").as_bytes());
+            let mut feature: Vec<f32> = (0..DIM).map(|_| noise()).collect();
+            feature[axis] += 5.0;
+            tables.features.insert(image, feature);
+            rows.push(DatasetRow {
+                image,
+                class: name.parse().unwrap(),
+                split,
+                group: image,
+            });
+        }
+    }
+    rows
+}
+
+fn job(mut rows: Vec<DatasetRow>, baseline: Option<&Outcome>) -> JobInput {
+    rows.sort_by_key(|row| row.image);
+    let (mode, policy) = match baseline {
+        Some(_) => (HeadMode::Append, GatePolicy::pilot()),
+        None => (HeadMode::Cold, GatePolicy::root()),
+    };
+    JobInput {
+        project: ProjectId("project".to_owned()),
+        job: JobId("job".to_owned()),
+        rows,
+        relabelled: Vec::new(),
+        datasets: vec![Digest::of(b"version")],
+        baseline: baseline.map(|outcome| Baseline {
+            manifest: outcome.manifest.clone(),
+            manifest_digest: outcome.manifest_digest,
+            head: file(outcome, HEAD_FILE),
+        }),
+        config: TrainConfig {
+            mode,
+            ..TrainConfig::default()
+        },
+        policy,
+    }
+}
+
+fn file(outcome: &Outcome, name: &str) -> Bytes {
+    let found = outcome.files.iter().find(|(file, _)| file == name);
+    found.unwrap().1.clone()
+}
+
+/// Tables of three old classes and a new one, the baseline on the old ones, and the clone's input.
+fn world() -> (Tables, JobInput, JobInput) {
+    let mut tables = tables();
+    let old: Vec<DatasetRow> = ["a", "b", "c"]
+        .iter()
+        .zip(0..)
+        .flat_map(|(name, axis)| class(&mut tables, name, axis))
+        .collect();
+    let new = class(&mut tables, "n", 3);
+    let cold = job(old.clone(), None);
+    let baseline = run_on(&tables, &cold, &Told::default()).unwrap();
+    let clone = job(old.into_iter().chain(new).collect(), Some(&baseline));
+    (tables, cold, clone)
+}
+
+/// A clone's input, for tests of what stands around the pipeline.
+pub(crate) fn a_job() -> JobInput {
+    world().2
+}
+
+/// What it makes.
+pub(crate) fn an_outcome() -> Outcome {
+    let (tables, _, clone) = world();
+    run_on(&tables, &clone, &Told::default()).unwrap()
+}
+
+#[test]
+fn a_baseline_and_its_clone_pass_with_all_stages_in_order() {
+    let (tables, cold, clone) = world();
+    let baseline = run_on(&tables, &cold, &Told::default()).unwrap();
+    assert_eq!(
+        baseline.verdict.state,
+        VerdictState::Pass,
+        "{}",
+        baseline.verdict.sentence
+    );
+    let told = Told::default();
+    let outcome = run_on(&tables, &clone, &told).unwrap();
+    assert_eq!(
+        outcome.verdict.state,
+        VerdictState::Pass,
+        "{}",
+        outcome.verdict.sentence
+    );
+    let expected: Vec<(Stage, bool)> = Stage::ALL
+        .iter()
+        .flat_map(|stage| [(*stage, false), (*stage, true)])
+        .collect();
+    assert_eq!(*told.stages.lock().unwrap(), expected);
+    assert_eq!(outcome.stage_times.len(), 6);
+    let names: Vec<&str> = outcome
+        .manifest
+        .classes
+        .iter()
+        .map(|class| class.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "b", "c", "n"]);
+    assert_eq!(outcome.manifest.training.baseline, Some(baseline.manifest_digest));
+    let rows = |outcome: &Outcome| -> Vec<Digest> { outcome.manifest.classes.iter().map(|class| class.row).collect() };
+    assert_eq!(rows(&outcome)[..3], rows(&baseline));
+    let package = crate::package::Package::read(&outcome.files.iter().cloned().collect()).unwrap();
+    assert_eq!(package.manifest_digest, outcome.manifest_digest);
+    assert_eq!((package.report, package.verdict), (outcome.report, outcome.verdict));
+}
+
+#[test]
+fn the_same_job_gives_the_same_bytes() {
+    let (tables, _, clone) = world();
+    let run = || run_on(&tables, &clone, &Told::default()).unwrap().files;
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn numbers_that_change_under_a_job_fail_it() {
+    let (mut tables, _, clone) = world();
+    tables.overwritten = true;
+    let outcome = run_on(&tables, &clone, &Told::default()).unwrap();
+    assert_eq!(outcome.verdict.state, VerdictState::Fail);
+    assert!(outcome.verdict.summary().structural_failure, "nobody overrides this");
+    assert!(
+        outcome.verdict.sentence.contains("in memory"),
+        "{}",
+        outcome.verdict.sentence
+    );
+}
+
+#[test]
+fn cancelling_ends_the_job_in_any_stage() {
+    let (tables, _, clone) = world();
+    for stage in Stage::ALL {
+        let told = Told {
+            cancel_in: Some(stage),
+            ..Told::default()
+        };
+        let ended = run_on(&tables, &clone, &told);
+        let begun = told.stages.lock().unwrap().iter().filter(|(_, ended)| !ended).count();
+        let place = Stage::ALL.iter().position(|other| *other == stage).unwrap();
+        if stage == Stage::Package {
+            // Written already when it is heard; the worker's fenced finish refuses it.
+            assert!(ended.is_ok());
+        } else {
+            assert!(matches!(ended, Err(PipelineError::Cancelled)), "{stage:?}");
+        }
+        assert_eq!(begun, place + 1, "nothing begins after {stage:?}");
+    }
+}
+
+#[test]
+fn a_cut_is_judged_on_what_was_read_and_is_no_pass() {
+    let (mut tables, _, clone) = world();
+    tables.n_read = clone.rows.len() - 100;
+    let outcome = run_on(&tables, &clone, &Told::default()).unwrap();
+    assert!(outcome.report.training.cut_short);
+    assert_eq!(outcome.report.sealed.n_expected, 240);
+    // Sealed images come before the last train images of old classes, so the cut takes the latter.
+    tables.n_read = clone.rows.len() - 300;
+    let outcome = run_on(&tables, &clone, &Told::default()).unwrap();
+    assert!(outcome.report.sealed.n_images < 240);
+    assert_eq!(outcome.verdict.state, VerdictState::Unproven);
+    let coverage = outcome
+        .verdict
+        .checks
+        .iter()
+        .find(|check| check.id == CheckId::Coverage);
+    assert_eq!(coverage.unwrap().verdict, VerdictState::Unproven);
+}
+
+#[test]
+fn with_no_time_for_a_head_the_job_says_so() {
+    let (mut tables, _, clone) = world();
+    tables.n_read = 3;
+    let error = run_on(&tables, &clone, &Told::default()).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PipelineError::DeadlineExceeded {
+                n_read: 3,
+                n_images: 520,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let late = Told {
+        now_ms: AtomicU64::new(clone.config.deadline_ms),
+        ..Told::default()
+    };
+    let error = run_on(&tables, &clone, &late).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PipelineError::DeadlineExceeded {
+                stage: Stage::Fetch,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_with_what_to_do() {
+    let (tables, cold, clone) = world();
+    let refused = |source: &Tables, input: &JobInput| match run_on(source, input, &Told::default()) {
+        Err(PipelineError::Input(message)) => message,
+        other => panic!("{:?}", other.map(|outcome| outcome.verdict.sentence)),
+    };
+    let other_backbone = Tables {
+        name: "another",
+        ..self::tables()
+    };
+    assert!(refused(&other_backbone, &clone).contains("run the job on a worker that has it"));
+    let mut damaged = clone.clone();
+    damaged.baseline.as_mut().unwrap().head = Bytes::from_static(b"other bytes");
+    assert!(refused(&tables, &damaged).contains("is not the file that its manifest names"));
+    let mut nothing_new = clone.clone();
+    nothing_new
+        .rows
+        .retain(|row| row.class != "n".parse::<ClassName>().unwrap());
+    assert!(refused(&tables, &nothing_new).contains("add photos of a new class"));
+    let mut unsorted = cold.clone();
+    unsorted.rows.reverse();
+    assert!(refused(&tables, &unsorted).contains("sorted by image"));
+    let mut no_calibration = clone;
+    no_calibration
+        .rows
+        .retain(|row| row.class.as_str() != "n" || row.split != Split::Calibration);
+    assert!(refused(&tables, &no_calibration).contains("class n has no image in calibration"));
+    let mut empty = cold;
+    empty.rows.clear();
+    assert!(refused(&tables, &empty).contains("no images"));
+}
