@@ -354,3 +354,17 @@ impl<'a> Append<'a> {
         Ok(regularised(pass, rows, l2))
     }
 }
+
+/// Value and gradient at one L2 weight, for a test of the gradient.
+#[cfg(test)]
+pub(super) fn objective<'a>(
+    input: &AppendInput<'a>,
+    l2: f64,
+) -> Result<impl Fn(&[f64]) -> (f64, Vec<f64>) + use<'a>, HeadError> {
+    let standard = Standard {
+        mean: input.baseline.mean.clone(),
+        std: input.baseline.std.clone(),
+    };
+    let objective = Append::new(input, &standard, input.baseline.n_classes())?;
+    Ok(move |point: &[f64]| objective.at(point, l2).expect("finite"))
+}

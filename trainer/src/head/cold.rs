@@ -192,9 +192,13 @@ pub(super) fn regularised(pass: Pass, rows: &[f64], l2: f64) -> (f64, Vec<f64>) 
     (value, gradient)
 }
 
-/// The temperature with the least mean log-loss, and that loss. The loss is convex in 1/T, so its slope is bisected.
+/// The temperatures that are fitted. Where `calibration` is separated without an error its log-loss falls for ever as T
+/// goes to 0, and a head so cold leaves nothing between accepting and refusing: a clone's dial would have no room.
+const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.5..=1e3;
+
+/// The temperature in [`TEMPERATURES`] with the least mean log-loss, and that loss. The loss is convex in 1/T, so its slope
+/// is bisected.
 fn temperature(logits: &[f64], n_classes: usize, labels: &[usize]) -> (f64, f64) {
-    const WIDEST: f64 = 1e3;
     let slope = |inverse: f64| -> f64 {
         let rows = logits.chunks_exact(n_classes).zip(labels);
         rows.map(|(row, label)| {
@@ -205,7 +209,7 @@ fn temperature(logits: &[f64], n_classes: usize, labels: &[usize]) -> (f64, f64)
         })
         .sum()
     };
-    let (mut low, mut high) = ((1.0 / WIDEST).ln(), WIDEST.ln());
+    let (mut low, mut high) = (-TEMPERATURES.end().ln(), -TEMPERATURES.start().ln());
     for _ in 0..60 {
         let mid = f64::midpoint(low, high);
         if slope(mid.exp()) > 0.0 {
@@ -226,4 +230,14 @@ fn mean_loss(logits: &[f64], n_classes: usize, labels: &[usize], inverse: f64) -
         log_sum_exp(&scaled) - scaled[*label]
     });
     losses.sum::<f64>() / super::real(labels.len())
+}
+
+/// Value and gradient at one L2 weight, for a test of the gradient.
+#[cfg(test)]
+pub(super) fn objective<'a>(
+    input: &ColdInput<'a>,
+    l2: f64,
+) -> Result<impl Fn(&[f64]) -> (f64, Vec<f64>) + use<'a>, HeadError> {
+    let objective = Cold::new(input, &Standard::of(&input.train))?;
+    Ok(move |point: &[f64]| objective.at(point, l2).expect("finite"))
 }

@@ -271,3 +271,6 @@ fn within(mut last: Vec<f64>, budget: f64) -> Option<f64> {
 const fn whole(value: f64) -> usize {
     value as usize
 }
+
+#[cfg(test)]
+mod tests;

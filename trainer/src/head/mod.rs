@@ -11,6 +11,8 @@ mod file;
 mod minimise;
 mod passes;
 mod product;
+#[cfg(test)]
+mod reference;
 
 pub use append::{AppendFit, AppendInput, Budget, fit_append};
 pub use cold::{ColdFit, ColdInput, fit_cold};
