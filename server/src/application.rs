@@ -138,6 +138,7 @@ impl Application {
             decoding: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(2, usize::from),
             )),
+            exporting: Arc::new(Semaphore::new(2)),
             config: Arc::new(config),
         };
         Ok(Self {

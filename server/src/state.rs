@@ -26,6 +26,8 @@ pub(crate) struct AppState {
     pub placing: Arc<tokio::sync::Mutex<()>>,
     /// A permit for each image that may be decoded at the same time, since each may take hundreds of megabytes.
     pub decoding: Arc<tokio::sync::Semaphore>,
+    /// A permit for each export of features that may run at the same time: one holds all rows of a model in memory.
+    pub exporting: Arc<tokio::sync::Semaphore>,
     /// Tells followers of jobs that something happened.
     pub wake: Wake,
     /// What the server was told at its start.

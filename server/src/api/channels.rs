@@ -108,7 +108,7 @@ pub(crate) async fn undo(
     check_note(&undo.note)?;
     let current = current(&state, &project.id, &channel, Some(&undo.expected)).await?;
     let current = current.ok_or_else(|| ApiError::conflict("the channel has no release to take back"))?;
-    let log = db::releases::list(&state.db, &project.id, Some(&channel)).await?;
+    let log = db::releases::of_channel(&state.db, &project.id, &channel).await?;
     let Some((taken_back, previous)) = standing(&log) else {
         return Err(ApiError::conflict(
             "this is the channel's first release: there is no model before it to go back to",
@@ -152,10 +152,11 @@ pub(crate) async fn releases(
     Query(query): Query<ReleaseQuery>,
 ) -> Result<Json<Vec<Release>>, ApiError> {
     let project = project(&state, query.project.as_deref()).await?;
-    let channel = query.channel.map(ChannelName::new).transpose()?;
-    Ok(Json(
-        db::releases::list(&state.db, &project.id, channel.as_ref()).await?,
-    ))
+    let releases = match query.channel.map(ChannelName::new).transpose()? {
+        Some(channel) => db::releases::of_channel(&state.db, &project.id, &channel).await?,
+        None => db::releases::list(&state.db, &project.id).await?,
+    };
+    Ok(Json(releases))
 }
 
 /// The publication that stands and the one before it, none where there is none before; `log` is newest first. An undo

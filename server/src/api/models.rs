@@ -1,6 +1,7 @@
 //! Models: what they are, what was measured of them, their files, and the features behind every number.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -159,11 +160,16 @@ pub(crate) async fn features(
     for version in &job.spec.dataset_versions {
         versions.push(db::datasets::rows(&state.db, version).await?);
     }
+    let permit = Arc::clone(&state.exporting)
+        .acquire_owned()
+        .await
+        .map_err(ApiError::internal)?;
     let (mut rows, _) = merge_versions(&versions);
     rows.retain(|row| split.is_none_or(|split| row.split == split));
-    let (artifacts, backbone) = (state.artifacts.clone(), std::sync::Arc::clone(&state.backbone));
+    let (artifacts, backbone) = (state.artifacts.clone(), Arc::clone(&state.backbone));
     let bytes = state
         .blocking(move || {
+            let _permit = permit;
             let images: Vec<Digest> = rows.iter().map(|row| row.image).collect();
             let extraction =
                 trainer::features::extract(&artifacts, &model.project, &backbone, &images, u64::MAX, &Silent)?;

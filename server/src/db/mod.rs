@@ -107,11 +107,8 @@ impl Db {
                 .busy_timeout(Duration::from_secs(15));
             // Each connection to `:memory:` would be a database of its own.
             let n_connections = if url.contains(":memory:") { 1 } else { 8 };
-            let pool = SqlitePoolOptions::new()
-                .max_connections(n_connections)
-                .connect_with(options)
-                .await?;
-            Self::Sqlite(pool)
+            let pool = SqlitePoolOptions::new().max_connections(n_connections);
+            Self::Sqlite(first_connection(&pool, &options).await?)
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = PgConnectOptions::from_str(url)?;
             Self::Postgres(PgPoolOptions::new().max_connections(16).connect_with(options).await?)
@@ -143,6 +140,28 @@ impl Db {
     pub async fn close(&self) {
         on!(self, pool => pool.close().await);
     }
+}
+
+/// Of programs that open one new file at once, all but one are refused the switch to the write-ahead log at once, without
+/// the patience of `busy_timeout`: they try again for as long.
+async fn first_connection(pool: &SqlitePoolOptions, options: &SqliteConnectOptions) -> Result<SqlitePool, DbError> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    const TRIES: u32 = 300;
+    for _ in 1..TRIES {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) => tokio::time::sleep(PAUSE).await,
+            connected => return Ok(connected?),
+        }
+    }
+    Ok(pool.clone().connect_with(options.clone()).await?)
+}
+
+/// SQLITE_BUSY, with any of its extensions.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// A text column that holds something else.

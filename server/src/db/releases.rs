@@ -124,15 +124,24 @@ pub async fn current(db: &Db, project: &ProjectId, channel: &ChannelName) -> Res
     row.map(release).transpose()
 }
 
-/// The log of a project, or of one of its channels, newest first, 500 at most.
+/// The log of a project, newest first, 500 at most.
 ///
 /// # Errors
 /// The database says no.
-pub async fn list(db: &Db, project: &ProjectId, channel: Option<&ChannelName>) -> Result<Vec<Release>, DbError> {
-    const SQL: &str = "SELECT * FROM releases WHERE project = $1 AND ($2 = '' OR channel = $2) \
-        ORDER BY created_us DESC, number DESC LIMIT 500";
-    let channel = channel.map_or("", ChannelName::as_str);
-    let rows: Vec<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&project.0).bind(channel).fetch_all(pool).await)?;
+pub async fn list(db: &Db, project: &ProjectId) -> Result<Vec<Release>, DbError> {
+    const SQL: &str = "SELECT * FROM releases WHERE project = $1 ORDER BY created_us DESC, number DESC LIMIT 500";
+    let rows: Vec<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&project.0).fetch_all(pool).await)?;
+    rows.into_iter().map(release).collect()
+}
+
+/// Every move of a channel, newest first. Its moves are numbered, so the order needs no clock.
+///
+/// # Errors
+/// The database says no.
+pub async fn of_channel(db: &Db, project: &ProjectId, channel: &ChannelName) -> Result<Vec<Release>, DbError> {
+    const SQL: &str = "SELECT * FROM releases WHERE project = $1 AND channel = $2 ORDER BY number DESC";
+    let rows: Vec<Row> =
+        on!(db, pool => sqlx::query_as(SQL).bind(&project.0).bind(channel.as_str()).fetch_all(pool).await)?;
     rows.into_iter().map(release).collect()
 }
 

@@ -215,6 +215,22 @@ fn row(image: Digest, split: Split) -> DatasetRow {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn servers_and_workers_may_meet_on_an_empty_folder() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("rehead.db").display());
+        let together = (0..4).map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { Db::connect(&url).await })
+        });
+        for connected in futures::future::join_all(together).await {
+            let db = connected.unwrap().unwrap();
+            assert!(projects::list(&db).await.unwrap().is_empty());
+        }
+    }
+}
+
 #[tokio::test]
 async fn facts_refuse_every_change() {
     let store = Store::new().await;
@@ -304,12 +320,25 @@ async fn a_channel_moves_from_what_was_seen_only() {
         [2],
         "one of six wins"
     );
-    let log = releases::list(&store.db, &store.project, None).await.unwrap();
+    let log = releases::list(&store.db, &store.project).await.unwrap();
     assert_eq!(log.len(), 2, "who lost left no line");
     let current = releases::current(&store.db, &store.project, &moved[0].channel)
         .await
         .unwrap();
     assert_eq!(current.as_ref(), Some(&moved[0]));
+    // A server whose clock is behind moves the channel: the log of the channel is in the order of its moves all the same.
+    let mut early = moved[0].clone();
+    early.id = ReleaseId("early".to_owned());
+    early.created_us = 0;
+    let early = releases::publish(&store.db, &early, Some(&moved[0].id))
+        .await
+        .unwrap()
+        .unwrap();
+    let log = releases::of_channel(&store.db, &store.project, &early.channel)
+        .await
+        .unwrap();
+    let numbers: Vec<i64> = log.iter().map(|release| release.number).collect();
+    assert_eq!(numbers, [3, 2, 1]);
 }
 
 #[tokio::test]
