@@ -12,7 +12,7 @@ pub(crate) fn Frame(children: TypedChildren<impl IntoView + 'static>) -> impl In
     let i18n = use_i18n();
     let children = children.into_inner();
     view! {
-        <a class="skip" href="#content">{t!(i18n, skip)}</a>
+        <a class="skip" href="#content" rel="external">{t!(i18n, skip)}</a>
         <div class="frame">
             <header class="frame-side">
                 <a class="brand" href="/">

@@ -21,7 +21,7 @@ const NAME: &str = "app";
 const STYLE_LAYERS: [&str; 3] = ["tokens.css", "base.css", "components.css"];
 
 /// What the wasm is made of, below the root; the code that makes it is part of it.
-const PAGE_INPUTS: [&str; 8] = [
+const PAGE_INPUTS: [&str; 9] = [
     "Cargo.lock",
     "Cargo.toml",
     "app",
@@ -29,6 +29,7 @@ const PAGE_INPUTS: [&str; 8] = [
     "trainer/domain",
     "xtask/package.json",
     "xtask/src/compress.rs",
+    "xtask/src/front.rs",
     "xtask/src/wasm.rs",
 ];
 
