@@ -1,23 +1,18 @@
 //! Near-duplicate groups: the unit in which the gate counts.
 
-use domain::dataset::DatasetRow;
-use domain::report::GroupCount;
+use crate::report::GroupCount;
 
-/// Which group each image is in, counted from 0.
-pub(super) struct Groups {
-    of_image: Vec<usize>,
+/// Which group each image is in.
+pub(super) struct Groups<'a> {
+    of_image: &'a [usize],
     n_groups: usize,
 }
 
-impl Groups {
-    pub(super) fn of(images: &[&DatasetRow]) -> Self {
-        let mut names: Vec<_> = images.iter().map(|row| row.group).collect();
-        names.sort_unstable();
-        names.dedup();
-        let idx = |row: &&DatasetRow| names.partition_point(|name| *name < row.group);
+impl<'a> Groups<'a> {
+    pub(super) fn new(of_image: &'a [usize]) -> Self {
         Self {
-            of_image: images.iter().map(idx).collect(),
-            n_groups: names.len(),
+            of_image,
+            n_groups: of_image.iter().max().map_or(0, |last| last + 1),
         }
     }
 

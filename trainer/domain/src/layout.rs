@@ -1,11 +1,11 @@
-//! What the place of a file says about it: its class, its split, and whether it is a photo at all.
+//! What the place of a file in an upload says about it: its class, its split, and whether it is a photo at all. The page
+//! and the command line read folders by the same rules.
 
-use domain::dataset::Split;
-use domain::names::ClassName;
+use crate::dataset::Split;
 
 /// What a file's extension says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// A photo, or something that the server shall judge.
     Photo,
     /// A list, a note, something the system left behind.
@@ -15,7 +15,8 @@ pub(super) enum Kind {
 }
 
 /// Judges a file by its path, components separated by `/`.
-pub(super) fn kind(path: &str) -> Kind {
+#[must_use]
+pub fn kind(path: &str) -> Kind {
     let mut components = path.split('/');
     let hidden = |name: &str| name.starts_with('.') || name == "__MACOSX" || name == "@eaDir";
     if components.any(hidden) {
@@ -36,32 +37,27 @@ pub(super) fn kind(path: &str) -> Kind {
 
 /// Class and split that a file's folders name: the class is the nearest folder that is no split, the split the nearest
 /// that is one.
-pub(super) fn place(folders: &[&str]) -> (Option<String>, Option<Split>) {
+#[must_use]
+pub fn place(folders: &[&str]) -> (Option<String>, Option<Split>) {
     let class = folders.iter().rev().find(|name| Split::from_folder(name).is_none());
     let split = folders.iter().rev().find_map(|name| Split::from_folder(name));
     (class.map(|name| (*name).to_owned()), split)
-}
-
-/// The class of a file, or why it has none.
-pub(super) fn class(folder: Option<&str>) -> Result<ClassName, String> {
-    match folder {
-        None => Err("it lies in no folder that names its class; name one with --class".to_owned()),
-        Some(name) => ClassName::new(name).map_err(|error| error.to_string()),
-    }
 }
 
 /// The longest name that the server takes, in characters.
 const MAX_NAME_CHARS: usize = 1_000;
 
 /// A file's name as it may be shown to people and sent: nothing in it moves a cursor, breaks a line or has no end.
-pub(super) fn shown(name: &str) -> String {
+#[must_use]
+pub fn shown(name: &str) -> String {
     let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     name.chars().take(MAX_NAME_CHARS).map(visible).collect()
 }
 
 /// Whether a name from an archive stays inside the folder it would be unpacked to. Stricter than it need be: no honest
 /// archiver writes any of these.
-pub(super) fn is_hostile(name: &str) -> bool {
+#[must_use]
+pub fn is_hostile(name: &str) -> bool {
     let drive = name.as_bytes().get(1) == Some(&b':');
     name.starts_with('/')
         || drive

@@ -1,29 +1,17 @@
 //! One model alone.
 
-use domain::ids::Digest;
-use domain::report::{ClassMetrics, ModelMetrics};
-
-use crate::evaluate::JudgedClass;
-use crate::evaluate::curve::{average_precision, curve, points};
-use crate::evaluate::groups::Groups;
-use crate::evaluate::scores::Scores;
-
-/// The sealed images and what they are.
-pub(super) struct Judged<'a> {
-    /// The candidate's classes.
-    pub(super) classes: &'a [JudgedClass],
-    /// One per image.
-    pub(super) labels: &'a [usize],
-    pub(super) groups: &'a Groups,
-}
+use super::Judged;
+use crate::ids::Digest;
+use crate::report::{ClassMetrics, ModelMetrics};
+use crate::scores::Decision;
 
 impl Judged<'_> {
-    /// Metrics of a model whose classes are the first of `classes`.
-    pub(super) fn metrics(&self, head: Digest, scores: &Scores) -> ModelMetrics {
-        let k = scores.n_classes;
+    /// Metrics of a model whose classes are the first `n_classes`. Curves are not made of these answers and stay empty.
+    pub(super) fn metrics(&self, head: Digest, n_classes: usize, decisions: &[Decision]) -> ModelMetrics {
+        let k = n_classes;
         let mut confusion = vec![vec![0_u64; k + 1]; self.classes.len()];
         let (mut n_known, mut n_top, mut n_right, mut n_wrong, mut n_unknown) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64);
-        for (label, decision) in self.labels.iter().zip(&scores.decisions) {
+        for (label, decision) in self.labels.iter().zip(decisions) {
             confusion[*label][decision.answer(k)] += 1;
             n_known += u64::from(*label < k);
             n_top += u64::from(*label == decision.class_idx);
@@ -42,17 +30,17 @@ impl Judged<'_> {
             n_accepted_wrong: n_wrong,
             n_unknown,
             per_class: (0..k)
-                .map(|class| self.class_metrics(class, scores, &confusion))
+                .map(|class| self.class_metrics(class, decisions, &confusion))
                 .collect(),
             confusion,
         }
     }
 
-    fn class_metrics(&self, class_idx: usize, scores: &Scores, confusion: &[Vec<u64>]) -> ClassMetrics {
+    fn class_metrics(&self, class_idx: usize, decisions: &[Decision], confusion: &[Vec<u64>]) -> ClassMetrics {
         let n: u64 = confusion[class_idx].iter().sum();
         let true_accepts = confusion[class_idx][class_idx];
         let accepts: u64 = confusion.iter().map(|row| row[class_idx]).sum();
-        let images = || self.labels.iter().zip(&scores.decisions).enumerate();
+        let images = || self.labels.iter().zip(decisions).enumerate();
         let missed = images()
             .filter(|(_, (label, _))| **label == class_idx)
             .map(|(image, (_, decision))| (image, !decision.is(class_idx)));
@@ -61,8 +49,6 @@ impl Judged<'_> {
             .filter(|(_, (_, decision))| decision.is(class_idx))
             .map(|(image, (label, _))| (image, *label != class_idx));
         let wrong = self.groups.count(wrong);
-        let of_class = self.labels.iter().map(|label| *label == class_idx);
-        let points = points(scores.of_class(class_idx).zip(of_class).collect());
         ClassMetrics {
             class: self.classes[class_idx].name.clone(),
             n,
@@ -74,8 +60,8 @@ impl Judged<'_> {
             groups_recalled: missed.n - missed.x,
             groups_accepted: wrong.n,
             groups_accepted_right: wrong.n - wrong.x,
-            average_precision: average_precision(&points),
-            curve: curve(&points),
+            average_precision: None,
+            curve: Vec::new(),
         }
     }
 }

@@ -1,0 +1,143 @@
+//! Counts of a report from the answers of both models, at any thresholds: pure, so that a page counts as the job did.
+//!
+//! Owns: confusion, recall, precision, losses, flips. Refuses to know: how probabilities come about, curves, limits.
+
+mod compare;
+mod groups;
+mod metrics;
+#[cfg(test)]
+mod tests;
+
+use groups::Groups;
+
+use crate::ids::Digest;
+use crate::model::ClassRole;
+use crate::names::ClassName;
+use crate::report::{Comparison, EvaluationReport, ModelMetrics, ReportClass};
+use crate::scores::SealedScores;
+
+/// A class as it is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgedClass {
+    /// Name.
+    pub name: ClassName,
+    /// Role.
+    pub role: ClassRole,
+    /// Acceptance threshold.
+    pub tau: f64,
+}
+
+/// Everything that is counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counts {
+    /// The classes with their counts.
+    pub classes: Vec<ReportClass>,
+    /// Near-duplicate groups judged.
+    pub n_groups: u64,
+    /// The candidate alone, without curves.
+    pub candidate: ModelMetrics,
+    /// The baseline alone, without curves.
+    pub baseline: Option<ModelMetrics>,
+    /// The two against each other.
+    pub comparison: Option<Comparison>,
+}
+
+/// What the counts are made of.
+struct Judged<'a> {
+    classes: &'a [JudgedClass],
+    images: &'a [Digest],
+    labels: &'a [usize],
+    groups: Groups<'a>,
+}
+
+/// Counts what `scores` say at the thresholds of `classes`, which are the candidate's; `heads` are the digests of the
+/// candidate's and the baseline's head file.
+///
+/// # Panics
+/// `scores` do not pass [`SealedScores::check`], or have other classes.
+#[must_use]
+pub fn count(classes: &[JudgedClass], scores: &SealedScores, heads: (Digest, Option<Digest>)) -> Counts {
+    let judged = Judged {
+        classes,
+        images: &scores.images,
+        labels: &scores.labels,
+        groups: Groups::new(&scores.groups),
+    };
+    let taus: Vec<f64> = classes.iter().map(|class| class.tau).collect();
+    let n_old = scores.n_old;
+    let after = scores.candidate.decisions(&taus);
+    let before = scores
+        .baseline
+        .as_ref()
+        .map(|baseline| baseline.decisions(&taus[..n_old]));
+    Counts {
+        classes: judged.report_classes(n_old),
+        n_groups: judged.groups.len() as u64,
+        candidate: judged.metrics(heads.0, classes.len(), &after),
+        baseline: heads
+            .1
+            .zip(before.as_ref())
+            .map(|(head, before)| judged.metrics(head, n_old, before)),
+        comparison: before.map(|before| judged.compare(n_old, &before, &after)),
+    }
+}
+
+/// `report` as it would be with every class at the threshold `tau`: the counts are made again, curves and the fit stay.
+///
+/// # Errors
+/// The scores are not those of this report.
+pub fn at_threshold(report: &EvaluationReport, scores: &SealedScores, tau: f64) -> Result<EvaluationReport, String> {
+    scores.check()?;
+    let same = report.classes.iter().map(|class| &class.name).eq(&scores.classes);
+    if !same || report.baseline.is_some() != scores.baseline.is_some() {
+        return Err("the scores are not those of this report".to_owned());
+    }
+    let classes: Vec<JudgedClass> = report
+        .classes
+        .iter()
+        .map(|class| JudgedClass {
+            name: class.name.clone(),
+            role: class.role,
+            tau,
+        })
+        .collect();
+    let heads = (
+        report.candidate.head,
+        report.baseline.as_ref().map(|baseline| baseline.head),
+    );
+    let counts = count(&classes, scores, heads);
+    let with_curves = |mut counted: ModelMetrics, measured: &ModelMetrics| {
+        for (class, measured) in counted.per_class.iter_mut().zip(&measured.per_class) {
+            class.average_precision = measured.average_precision;
+            class.curve.clone_from(&measured.curve);
+        }
+        counted
+    };
+    Ok(EvaluationReport {
+        classes: counts.classes,
+        candidate: with_curves(counts.candidate, &report.candidate),
+        baseline: counts
+            .baseline
+            .zip(report.baseline.as_ref())
+            .map(|(counted, measured)| with_curves(counted, measured)),
+        comparison: counts.comparison,
+        ..report.clone()
+    })
+}
+
+impl Judged<'_> {
+    fn report_classes(&self, n_old: usize) -> Vec<ReportClass> {
+        let count = |(idx, class): (usize, &JudgedClass)| {
+            let members = || self.labels.iter().enumerate().filter(move |(_, label)| **label == idx);
+            ReportClass {
+                name: class.name.clone(),
+                role: class.role,
+                tau: class.tau,
+                is_new: idx >= n_old,
+                n_images: members().count() as u64,
+                n_groups: self.groups.count(members().map(|(image, _)| (image, false))).n,
+            }
+        };
+        self.classes.iter().enumerate().map(count).collect()
+    }
+}
