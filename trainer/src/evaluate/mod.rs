@@ -1,40 +1,26 @@
 //! Baseline and candidate measured on the same sealed images.
 //!
-//! Owns: every number of the evaluation report but how the head was fitted. Refuses to know: limits and verdicts; that is
+//! Owns: probabilities and curves; the counts are `domain::judge`'s. Refuses to know: limits and verdicts; that is
 //! `domain::gate`. Both models are computed from the same feature rows and, for an append, from the same old logits, so
 //! that what cannot happen mathematically cannot appear through rounding either.
 
-mod compare;
 mod curve;
-mod groups;
-mod metrics;
 mod scores;
 mod structure;
 
+use std::collections::BTreeMap;
+
 use domain::dataset::DatasetRow;
 use domain::ids::Digest;
-use domain::model::ClassRole;
-use domain::names::ClassName;
-use domain::report::{Comparison, ModelMetrics, ReportClass};
+use domain::judge::{self, Counts, JudgedClass};
+use domain::report::ModelMetrics;
+use domain::scores::SealedScores;
 
-use crate::evaluate::groups::Groups;
-use crate::evaluate::metrics::Judged;
 use crate::head::{Head, HeadError, Rows};
 
 pub use curve::{average_precision, curve, points};
-pub use scores::{Decision, Scores};
+pub use scores::Scores;
 pub use structure::{StructureInput, structure};
-
-/// A class as it is judged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JudgedClass {
-    /// Name.
-    pub name: ClassName,
-    /// Role.
-    pub role: ClassRole,
-    /// Acceptance threshold.
-    pub tau: f64,
-}
 
 /// A head and the digest of its file.
 #[derive(Clone, Copy, Debug)]
@@ -63,16 +49,10 @@ pub struct EvaluationInput<'a> {
 /// The measured part of a report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// The classes with their counts.
-    pub classes: Vec<ReportClass>,
-    /// Near-duplicate groups judged.
-    pub n_groups: u64,
-    /// The candidate alone.
-    pub candidate: ModelMetrics,
-    /// The baseline alone.
-    pub baseline: Option<ModelMetrics>,
-    /// The two against each other.
-    pub comparison: Option<Comparison>,
+    /// Every count, curves included.
+    pub counts: Counts,
+    /// What they were made of.
+    pub scores: SealedScores,
 }
 
 /// Measures candidate and baseline.
@@ -83,57 +63,54 @@ pub struct Measured {
 /// # Panics
 /// Never for images whose class is one of `classes`.
 pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
-    let label = |row: &&DatasetRow| {
-        let found = input.classes.iter().position(|class| class.name == row.class);
-        found.expect("the caller's classes are those of its rows")
-    };
-    let labels: Vec<usize> = input.images.iter().map(label).collect();
-    let groups = Groups::of(input.images);
     let n_old = input.baseline.map_or(0, |baseline| baseline.head.n_classes());
-    let taus: Vec<f64> = input.classes.iter().map(|class| class.tau).collect();
-
     let (before, after) = match input.baseline {
         Some(baseline) => {
             let old = baseline.head.logits(&input.features)?;
             let new = input.candidate.head.rows_from(n_old).logits(&input.features)?;
-            (
-                Some(Scores::of(&old, &taus[..n_old])),
-                Scores::appended(&old, &new, &taus),
-            )
+            (Some(Scores::of(&old)), Scores::appended(&old, &new))
         }
-        None => (None, Scores::of(&input.candidate.head.logits(&input.features)?, &taus)),
+        None => (None, Scores::of(&input.candidate.head.logits(&input.features)?)),
     };
-    let judged = Judged {
-        classes: input.classes,
-        labels: &labels,
-        groups: &groups,
+    let label = |row: &&DatasetRow| {
+        let found = input.classes.iter().position(|class| class.name == row.class);
+        found.expect("the caller's classes are those of its rows")
     };
-    let comparison = before
-        .as_ref()
-        .map(|before| compare::compare(&judged, input.images, before, &after));
-    let baseline = input.baseline.zip(before.as_ref());
-    Ok(Measured {
-        classes: report_classes(input.classes, n_old, &labels, &groups),
-        n_groups: groups.len() as u64,
-        candidate: judged.metrics(input.candidate.digest, &after),
-        baseline: baseline.map(|(baseline, before)| judged.metrics(baseline.digest, before)),
-        comparison,
-    })
+    let scores = SealedScores {
+        format: 1,
+        classes: input.classes.iter().map(|class| class.name.clone()).collect(),
+        n_old,
+        images: input.images.iter().map(|row| row.image).collect(),
+        labels: input.images.iter().map(label).collect(),
+        groups: groups(input.images),
+        candidate: after.top.clone(),
+        baseline: before.as_ref().map(|before| before.top.clone()),
+    };
+    let heads = (input.candidate.digest, input.baseline.map(|baseline| baseline.digest));
+    let mut counts = judge::count(input.classes, &scores, heads);
+    add_curves(&mut counts.candidate, &after, &scores.labels);
+    if let (Some(metrics), Some(before)) = (&mut counts.baseline, &before) {
+        add_curves(metrics, before, &scores.labels);
+    }
+    Ok(Measured { counts, scores })
 }
 
-fn report_classes(classes: &[JudgedClass], n_old: usize, labels: &[usize], groups: &Groups) -> Vec<ReportClass> {
-    let count = |(idx, class): (usize, &JudgedClass)| {
-        let members = || labels.iter().enumerate().filter(move |(_, label)| **label == idx);
-        ReportClass {
-            name: class.name.clone(),
-            role: class.role,
-            tau: class.tau,
-            is_new: idx >= n_old,
-            n_images: members().count() as u64,
-            n_groups: groups.count(members().map(|(image, _)| (image, false))).n,
-        }
-    };
-    classes.iter().enumerate().map(count).collect()
+/// Per image the number of its near-duplicate group, counted in the order of the groups' digests.
+fn groups(images: &[&DatasetRow]) -> Vec<usize> {
+    let mut numbers: BTreeMap<Digest, usize> = images.iter().map(|row| (row.group, 0)).collect();
+    for (idx, number) in numbers.values_mut().enumerate() {
+        *number = idx;
+    }
+    images.iter().map(|row| numbers[&row.group]).collect()
+}
+
+fn add_curves(metrics: &mut ModelMetrics, scores: &Scores, labels: &[usize]) {
+    for (class_idx, class) in metrics.per_class.iter_mut().enumerate() {
+        let of_class = labels.iter().map(|label| *label == class_idx);
+        let points = points(scores.of_class(class_idx).zip(of_class).collect());
+        class.average_precision = average_precision(&points);
+        class.curve = curve(&points);
+    }
 }
 
 #[cfg(test)]

@@ -1,50 +1,29 @@
 //! Logits into probabilities and answers, in f64.
 
+use domain::scores::TopScores;
+
 use crate::head::{Logits, log_sum_exp};
 
-/// What a model says of an image.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Decision {
-    /// The class with the largest probability; the first of equals.
-    pub class_idx: usize,
-    /// That probability.
-    pub probability: f64,
-    /// It reached the class's threshold; else the answer is *unknown*.
-    pub accepted: bool,
-}
-
-impl Decision {
-    /// The class where it is accepted, `unknown` else.
-    pub(super) const fn answer(&self, unknown: usize) -> usize {
-        if self.accepted { self.class_idx } else { unknown }
-    }
-
-    /// Whether it is accepted as this class.
-    pub(super) const fn is(&self, class_idx: usize) -> bool {
-        self.accepted && self.class_idx == class_idx
-    }
-}
-
-/// Probabilities, (images, classes), row-major, and the answers that follow from them.
+/// Probabilities, (images, classes), row-major, and the class on top of each image.
 #[derive(Clone, Debug)]
 pub struct Scores {
     /// Columns.
     pub n_classes: usize,
     /// All values.
     pub probabilities: Vec<f64>,
-    /// One per image.
-    pub decisions: Vec<Decision>,
+    /// The class with the largest probability; the first of equals.
+    pub top: TopScores,
 }
 
 impl Scores {
     /// The softmax of these logits.
     #[must_use]
-    pub fn of(logits: &Logits, taus: &[f64]) -> Self {
+    pub fn of(logits: &Logits) -> Self {
         let mut scores = Self::empty(logits.n_classes, logits.len());
         for z in logits.iter() {
             let total = log_sum_exp(z);
             let p = z.iter().map(|z| (z - total).exp());
-            scores.push(p, top(z).0, taus);
+            scores.push(p, top(z).0);
         }
         scores
     }
@@ -52,9 +31,9 @@ impl Scores {
     /// A candidate whose old logits are the baseline's: `p'_o = p_o / (1 + exp(LSE_N − LSE_O))`. The factor is at most 1
     /// and the same for all old classes, so no old probability rises and none overtakes another, whatever the rounding.
     #[must_use]
-    pub fn appended(old: &Logits, new: &Logits, taus: &[f64]) -> Self {
+    pub fn appended(old: &Logits, new: &Logits) -> Self {
         if new.n_classes == 0 {
-            return Self::of(old, taus);
+            return Self::of(old);
         }
         let mut scores = Self::empty(old.n_classes + new.n_classes, old.len());
         for (old, new) in old.iter().zip(new.iter()) {
@@ -69,7 +48,7 @@ impl Scores {
             } else {
                 old_idx
             };
-            scores.push(p_old.chain(p_new), class_idx, taus);
+            scores.push(p_old.chain(p_new), class_idx);
         }
         scores
     }
@@ -87,19 +66,15 @@ impl Scores {
         Self {
             n_classes,
             probabilities: Vec::with_capacity(n_classes * n_images),
-            decisions: Vec::with_capacity(n_images),
+            top: TopScores::default(),
         }
     }
 
-    fn push(&mut self, p: impl Iterator<Item = f64>, class_idx: usize, taus: &[f64]) {
+    fn push(&mut self, p: impl Iterator<Item = f64>, class_idx: usize) {
         let start = self.probabilities.len();
         self.probabilities.extend(p);
-        let probability = self.probabilities[start + class_idx];
-        self.decisions.push(Decision {
-            class_idx,
-            probability,
-            accepted: probability >= taus[class_idx],
-        });
+        self.top.classes.push(class_idx);
+        self.top.probabilities.push(self.probabilities[start + class_idx]);
     }
 }
 

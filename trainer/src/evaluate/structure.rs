@@ -1,10 +1,10 @@
 //! What must hold of a candidate whatever its numbers are: true or false, with the evidence.
 
 use domain::ids::Digest;
+use domain::judge::JudgedClass;
 use domain::model::{BackboneRef, ModelManifest};
 use domain::report::{Comparison, Fact, StructuralFacts};
 
-use crate::evaluate::JudgedClass;
 use crate::head::Head;
 
 /// What the facts are read from.

@@ -1,6 +1,7 @@
 //! Every count against one made by hand: two classes that accept, one that rejects, one that is new.
 
 use domain::dataset::Split;
+use domain::model::ClassRole;
 use domain::report::GroupCount;
 
 use super::*;
@@ -90,7 +91,7 @@ fn measured() -> Measured {
 
 #[test]
 fn losses_count_groups_and_a_reject_class_loses_only_to_real_ones() {
-    let comparison = measured().comparison.unwrap();
+    let comparison = measured().counts.comparison.unwrap();
     let losses: Vec<(&str, GroupCount, GroupCount)> = comparison
         .old_classes
         .iter()
@@ -131,7 +132,7 @@ fn losses_count_groups_and_a_reject_class_loses_only_to_real_ones() {
 
 #[test]
 fn one_model_alone_is_counted_by_image_and_by_group() {
-    let measured = measured();
+    let measured = measured().counts;
     let candidate = &measured.candidate;
     // Of equals the first is on top, and old classes before new ones: zeros are a's, the tie of image 5 is none's.
     assert!((candidate.top1 - 5.0 / 9.0).abs() < 1e-15, "{}", candidate.top1);

@@ -136,8 +136,10 @@ fn an_append_fit_is_scipys_minimum() {
     assert_eq!(fit.head.bias[..2], baseline.bias);
 }
 
+type Objective<'a> = dyn Fn(&[f64]) -> (f64, Vec<f64>) + 'a;
+
 /// Largest difference between a gradient and central differences of its value.
-fn gradient_error(objective: &dyn Fn(&[f64]) -> (f64, Vec<f64>), point: &[f64]) -> f64 {
+fn gradient_error(objective: &Objective<'_>, point: &[f64]) -> f64 {
     const STEP: f64 = 1e-5;
     let (_, gradient) = objective(point);
     let at = |idx: usize, step: f64| {

@@ -7,6 +7,7 @@ use domain::gate::verdict::Verdict;
 use domain::ids::Digest;
 use domain::model::{ModelManifest, PackageFile};
 use domain::report::EvaluationReport;
+use domain::scores::SealedScores;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,6 +19,8 @@ pub const HEAD_FILE: &str = "head.safetensors";
 pub const MANIFEST_FILE: &str = "manifest.json";
 /// The evaluation report's file.
 pub const REPORT_FILE: &str = "report.json";
+/// The file with what both models said of every sealed image.
+pub const SCORES_FILE: &str = "scores.json";
 /// The verdict's file.
 pub const VERDICT_FILE: &str = "verdict.json";
 
@@ -35,6 +38,8 @@ pub struct Package {
     pub head: Head,
     /// What was measured.
     pub report: EvaluationReport,
+    /// What both models said of every sealed image.
+    pub scores: SealedScores,
     /// What the gate said.
     pub verdict: Verdict,
 }
@@ -126,7 +131,7 @@ impl Package {
                 });
             }
         }
-        for name in [HEAD_FILE, REPORT_FILE, VERDICT_FILE] {
+        for name in [HEAD_FILE, REPORT_FILE, SCORES_FILE, VERDICT_FILE] {
             if !manifest.files.iter().any(|file| file.name == name) {
                 let message = format!("{MANIFEST_FILE} does not name {name}");
                 return Err(PackageError::Contradiction(message));
@@ -135,6 +140,7 @@ impl Package {
         let package = Self {
             head: Head::from_safetensors(bytes(HEAD_FILE)?)?,
             report: parse(REPORT_FILE, bytes(REPORT_FILE)?)?,
+            scores: parse(SCORES_FILE, bytes(SCORES_FILE)?)?,
             verdict: parse(VERDICT_FILE, bytes(VERDICT_FILE)?)?,
             manifest_digest: Digest::of(manifest_bytes),
             manifest,

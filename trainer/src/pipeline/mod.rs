@@ -13,16 +13,20 @@ use domain::gate::policy::GatePolicy;
 use domain::gate::verdict::Verdict;
 use domain::ids::{Digest, JobId, ProjectId};
 use domain::job::{Stage, StageTime, TrainConfig};
+use domain::judge::JudgedClass;
 use domain::model::{BackboneRef, ModelClass, ModelManifest, TrainingRecord};
 use domain::report::{EvaluationReport, SealedSet};
+use domain::scores::SealedScores;
 use engine::Backbone;
 
 use crate::artifacts::Artifacts;
-use crate::evaluate::{EvaluationInput, JudgedHead, StructureInput, evaluate, structure};
+use crate::evaluate::{EvaluationInput, JudgedHead, Measured, StructureInput, evaluate, structure};
 use crate::features::{Extraction, FeatureError, Fetched, extract_missing, fetch};
 use crate::head::HeadError;
 use crate::observer::Observer;
-use crate::package::{HEAD_FILE, MANIFEST_FILE, PackageError, REPORT_FILE, VERDICT_FILE, canonical_json, package_file};
+use crate::package::{
+    HEAD_FILE, MANIFEST_FILE, PackageError, REPORT_FILE, SCORES_FILE, VERDICT_FILE, canonical_json, package_file,
+};
 use crate::pipeline::plan::Plan;
 use crate::pipeline::stages::Stages;
 use crate::pipeline::train::{Samples, Trained, train};
@@ -70,7 +74,7 @@ pub struct Outcome {
     pub report: EvaluationReport,
     /// What the gate said.
     pub verdict: Verdict,
-    /// The files of the package by name: head.safetensors, manifest.json, report.json, verdict.json.
+    /// The files of the package by name: head.safetensors, manifest.json, report.json, scores.json, verdict.json.
     pub files: Vec<(String, Bytes)>,
     /// How long each stage took. The only thing here that differs from run to run.
     pub stage_times: Vec<StageTime>,
@@ -214,8 +218,8 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
         train(input, &plan, &samples, extraction.complete, observer)
     })?;
     let head_bytes = trained.head.to_safetensors().map_err(PackageError::from)?;
-    let report = stages.run(Stage::Evaluate, |_| {
-        report(
+    let Evaluated { report, scores } = stages.run(Stage::Evaluate, |_| {
+        evaluated(
             (&reference, source.frozen()),
             input,
             &plan,
@@ -230,7 +234,14 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
         Ok(verdict)
     })?;
     let (manifest, manifest_digest, files) = stages.run(Stage::Package, |_| {
-        package(reference, input, &plan, &trained, head_bytes, &report, &verdict)
+        package(
+            reference,
+            input,
+            &plan,
+            &trained,
+            head_bytes,
+            (&report, &scores, &verdict),
+        )
     })?;
     Ok(Outcome {
         manifest,
@@ -242,16 +253,22 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
     })
 }
 
-fn report(
+/// What was measured, and the scores it was counted from.
+struct Evaluated {
+    report: EvaluationReport,
+    scores: SealedScores,
+}
+
+fn evaluated(
     (backbone, frozen): (&BackboneRef, (Digest, Digest)),
     input: &JobInput,
     plan: &Plan,
     samples: &Samples<'_>,
     trained: &Trained,
     head_bytes: &[u8],
-) -> Result<EvaluationReport, PipelineError> {
+) -> Result<Evaluated, PipelineError> {
     let baseline = input.baseline.as_ref().zip(plan.baseline_head.as_ref());
-    let measured = evaluate(&EvaluationInput {
+    let Measured { counts, scores } = evaluate(&EvaluationInput {
         images: &samples.sealed_rows,
         features: samples.sealed(),
         classes: &plan.classes,
@@ -264,7 +281,7 @@ fn report(
             digest: Digest::of(&baseline.head),
         }),
     })?;
-    let compared = baseline.zip(measured.comparison.as_ref());
+    let compared = baseline.zip(counts.comparison.as_ref());
     let structural = structure(&StructureInput {
         frozen,
         backbone,
@@ -278,22 +295,23 @@ fn report(
         .relabelled
         .iter()
         .filter(|change| judged.binary_search_by_key(&change.image, |row| row.image).is_ok());
-    Ok(EvaluationReport {
+    let report = EvaluationReport {
         format: 1,
-        classes: measured.classes,
+        classes: counts.classes,
         sealed: SealedSet {
             digest: rows_digest(&judged),
             n_images: judged.len() as u64,
             n_expected: plan.n_sealed as u64,
-            n_groups: measured.n_groups,
+            n_groups: counts.n_groups,
             relabelled: relabelled.cloned().collect(),
         },
         training: trained.report.clone(),
-        candidate: measured.candidate,
-        baseline: measured.baseline,
-        comparison: measured.comparison,
+        candidate: counts.candidate,
+        baseline: counts.baseline,
+        comparison: counts.comparison,
         structural,
-    })
+    };
+    Ok(Evaluated { report, scores })
 }
 
 type Files = Vec<(String, Bytes)>;
@@ -304,12 +322,12 @@ fn package(
     plan: &Plan,
     trained: &Trained,
     head: Bytes,
-    report: &EvaluationReport,
-    verdict: &Verdict,
+    (report, scores, verdict): (&EvaluationReport, &SealedScores, &Verdict),
 ) -> Result<(ModelManifest, Digest, Files), PipelineError> {
     let report = canonical_json(REPORT_FILE, report)?;
+    let scores = canonical_json(SCORES_FILE, scores)?;
     let verdict_bytes = canonical_json(VERDICT_FILE, verdict)?;
-    let class = |(idx, class): (usize, &crate::evaluate::JudgedClass)| ModelClass {
+    let class = |(idx, class): (usize, &JudgedClass)| ModelClass {
         name: class.name.clone(),
         role: class.role,
         tau: class.tau,
@@ -331,6 +349,7 @@ fn package(
         files: vec![
             package_file(HEAD_FILE, &head),
             package_file(REPORT_FILE, &report),
+            package_file(SCORES_FILE, &scores),
             package_file(VERDICT_FILE, &verdict_bytes),
         ],
         policy: verdict.policy,
@@ -342,6 +361,7 @@ fn package(
         (HEAD_FILE.to_owned(), head),
         (MANIFEST_FILE.to_owned(), manifest_bytes),
         (REPORT_FILE.to_owned(), report),
+        (SCORES_FILE.to_owned(), scores),
         (VERDICT_FILE.to_owned(), verdict_bytes),
     ];
     Ok((manifest, digest, files))

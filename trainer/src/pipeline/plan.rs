@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::dataset::{DatasetRow, Split};
 use domain::ids::Digest;
 use domain::job::HeadMode;
+use domain::judge::JudgedClass;
 use domain::model::{BackboneRef, ClassRole};
 use domain::names::ClassName;
 
-use crate::evaluate::JudgedClass;
 use crate::head::Head;
 use crate::package::HEAD_FILE;
 use crate::pipeline::{Baseline, JobInput, PipelineError};

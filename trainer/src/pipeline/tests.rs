@@ -228,6 +228,11 @@ fn a_baseline_and_its_clone_pass_with_all_stages_in_order() {
     assert_eq!(rows(&outcome)[..3], rows(&baseline));
     let package = crate::package::Package::read(&outcome.files.iter().cloned().collect()).unwrap();
     assert_eq!(package.manifest_digest, outcome.manifest_digest);
+    // The scores say again at the model's threshold what the report says, and say more.
+    let again = domain::judge::at_threshold(&outcome.report, &package.scores, 0.9).unwrap();
+    assert_eq!(again, outcome.report);
+    let lower = domain::judge::at_threshold(&outcome.report, &package.scores, 0.5).unwrap();
+    assert!(lower.candidate.n_unknown < again.candidate.n_unknown);
     assert_eq!((package.report, package.verdict), (outcome.report, outcome.verdict));
 }
 
