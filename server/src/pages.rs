@@ -108,4 +108,8 @@ impl Backend for InProcess {
     fn post(&self, path: String, body: String) -> Answer {
         self.ask(Method::POST, path, Some(body))
     }
+
+    fn patch(&self, path: String, body: String) -> Answer {
+        self.ask(Method::PATCH, path, Some(body))
+    }
 }

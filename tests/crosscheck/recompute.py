@@ -3,7 +3,8 @@
 
     recompute.py DIR
 
-DIR is what `rehead models export MODEL --out DIR --features` wrote. Nothing of Rehead's code runs here: logits come from
+DIR is what `rehead models export MODEL --out DIR --features` wrote; a report-TAU.json in it is what
+`/models/MODEL/report?tau=TAU` answered, and is recomputed at that threshold. Nothing of Rehead's code runs here: logits come from
 head and features, counts from logits, curves from scikit-learn, bounds from scipy's beta distribution.
 Exit code 0 iff everything agrees; each difference is printed.
 """
@@ -48,9 +49,9 @@ def load(path):
 class Model:
     """Probabilities of one model on the sealed images: (n, k) f64."""
 
-    def __init__(self, manifest, probabilities):
+    def __init__(self, manifest, probabilities, tau=None):
         self.names = [c["name"] for c in manifest["classes"]]
-        self.taus = np.array([c["tau"] for c in manifest["classes"]])
+        self.taus = np.array([c["tau"] if tau is None else tau for c in manifest["classes"]])
         self.rejects = np.array([c["role"] == "reject" for c in manifest["classes"]])
         self.p = probabilities
         self.top = probabilities.argmax(1)
@@ -321,6 +322,14 @@ def main():
         report["training"]["recall_target"] = 0.95
         dial(c, report["training"], manifest, base, head, z[cal][:, :k], z[cal][:, k:], labels[cal], budget)
     verdict(c, report, said)
+    for path in sorted(root.glob("report-*.json")):
+        tau, again = float(path.stem.removeprefix("report-")), json.loads(path.read_text())
+        moved = Model(manifest, candidate.p, tau)
+        metrics(c, f"at {tau}: candidate", again["candidate"], moved, names, y, groups)
+        if report["baseline"] is not None:
+            before = Model(base, baseline.p, tau)
+            metrics(c, f"at {tau}: baseline", again["baseline"], before, names, y, groups)
+            compare(c, again["comparison"], before, moved, y, groups, images)
     for difference in c.differences[:50]:
         print(difference)
     print(f"{c.n} numbers compared, max relative difference {c.largest:.2e}, {len(c.differences)} differences")

@@ -14,13 +14,15 @@ use domain::gate::policy::GatePolicy;
 use domain::gate::verdict::Verdict;
 use domain::ids::{Digest, ModelId};
 use domain::job::Stage;
+use domain::judge::at_threshold;
 use domain::model::{BackboneRef, Model};
 use domain::names::ClassName;
 use domain::report::EvaluationReport;
+use domain::scores::SealedScores;
 use serde::Deserialize;
 use trainer::artifacts::ArtifactKey;
 use trainer::observer::Observer;
-use trainer::package::{MANIFEST_FILE, REPORT_FILE};
+use trainer::package::{MANIFEST_FILE, REPORT_FILE, SCORES_FILE};
 
 use super::jobs::found as found_job;
 use super::{InProject, project};
@@ -46,13 +48,38 @@ pub(crate) async fn get(State(state): State<AppState>, Path(id): Path<String>) -
     Ok(Json(found(&state, &ModelId(id)).await?))
 }
 
-/// What was measured of it: the very bytes of its report.json.
-#[utoipa::path(get, path = "/models/{id}/report", tag = "models", params(("id" = String, Path)),
-    responses((status = 200, body = EvaluationReport), (status = 404)))]
-pub(crate) async fn report(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
+/// `?tau=0.8`
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+pub(crate) struct ReportQuery {
+    /// Count again with every class at this threshold, between 0 and 1.
+    pub tau: Option<f64>,
+}
+
+/// What was measured of it: the very bytes of its report.json, or with `tau` the same counted again at another threshold.
+#[utoipa::path(get, path = "/models/{id}/report", tag = "models", params(("id" = String, Path), ReportQuery),
+    responses((status = 200, body = EvaluationReport), (status = 404), (status = 422)))]
+pub(crate) async fn report(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<ReportQuery>,
+) -> Result<Response, ApiError> {
     let model = found(&state, &ModelId(id)).await?;
     let bytes = read(&state, &model, REPORT_FILE).await?;
-    Ok(([(CONTENT_TYPE, "application/json")], bytes).into_response())
+    let Some(tau) = query.tau else {
+        return Ok(([(CONTENT_TYPE, "application/json")], bytes).into_response());
+    };
+    if !(tau > 0.0 && tau < 1.0) {
+        return Err(ApiError::invalid(format!("tau must lie between 0 and 1, got {tau}")));
+    }
+    let scores = read(&state, &model, SCORES_FILE).await?;
+    let again = state
+        .blocking(move || {
+            let report: EvaluationReport = serde_json::from_slice(&bytes).map_err(ApiError::internal)?;
+            let scores: SealedScores = serde_json::from_slice(&scores).map_err(ApiError::internal)?;
+            at_threshold(&report, &scores, tau).map_err(ApiError::internal)
+        })
+        .await?;
+    Ok(Json(again).into_response())
 }
 
 /// What the gate said of it, with the evidence.

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use color_eyre::eyre::{Result, ensure};
+use color_eyre::eyre::{OptionExt, Result, ensure};
 
 use super::Done;
 use crate::binary;
 use crate::world::World;
+
+/// Thresholds at which the report is asked for again.
+const TAUS: [&str; 5] = ["0.5", "0.72", "0.9", "0.95", "0.999"];
 
 pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
     let full = world.full_size().await?;
@@ -24,6 +27,7 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
             "head.safetensors",
             "manifest.json",
             "report.json",
+            "scores.json",
             "verdict.json",
             "features.safetensors",
         ] {
@@ -33,6 +37,15 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
             out.join("baseline/head.safetensors").is_file() == (name == "clone"),
             "{said:?}"
         );
+        let model = result.job.model.as_ref().ok_or_eyre("the job made no model")?;
+        for tau in TAUS {
+            let again = full
+                .node
+                .rest
+                .bytes(&format!("/models/{model}/report?tau={tau}"))
+                .await?;
+            std::fs::write(out.join(format!("report-{tau}.json")), again)?;
+        }
         exported.push(out);
     }
     let Some(python) = std::env::var_os("REHEAD_CROSSCHECK_PYTHON") else {

@@ -20,7 +20,13 @@ use crate::photos::{self, Few};
 use crate::world::{Database, Node, Story, World};
 
 /// The files that must come out the same, whatever the database and the hour.
-const FILES: [&str; 4] = ["head.safetensors", "report.json", "manifest.json", "verdict.json"];
+const FILES: [&str; 5] = [
+    "head.safetensors",
+    "report.json",
+    "manifest.json",
+    "scores.json",
+    "verdict.json",
+];
 
 /// A story told once on a server of its own, and its second telling beside it.
 pub(super) async fn on_sqlite(world: Arc<World>) -> Result<Done> {

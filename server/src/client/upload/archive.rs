@@ -69,7 +69,7 @@ pub(super) fn entries(archive: &mut Open) -> Result<Vec<Entry>, String> {
             Ok(name) => name.into_owned(),
             Err(_) => String::from_utf8_lossy(entry.name_raw()).into_owned(),
         };
-        let refused = if super::layout::is_hostile(&name) || entry.enclosed_name().is_none() {
+        let refused = if domain::layout::is_hostile(&name) || entry.enclosed_name().is_none() {
             Some("its path leaves the archive")
         } else if entry.is_symlink() {
             Some("it is a symbolic link")

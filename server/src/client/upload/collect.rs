@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use domain::api::LeftOut;
 use domain::dataset::Split;
+use domain::layout::{self, Kind};
 use domain::names::ClassName;
 use walkdir::WalkDir;
 
 use super::super::datasets::Upload;
 use super::super::error::ClientError;
 use super::archive::{self, MAX_PHOTO_BYTES};
-use super::layout::{self, Kind};
 
 /// A file that may be a photo.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ pub(super) fn collect(options: &Upload) -> Result<Collected, ClientError> {
 fn settle(candidate: Candidate, options: &Upload, collected: &mut Collected) {
     let class = match &options.class {
         Some(class) => Ok(class.clone()),
-        None => layout::class(candidate.class.as_deref()),
+        None => class_of(candidate.class.as_deref()),
     };
     match class {
         Ok(class) => collected.photos.push(Photo {
@@ -237,6 +237,14 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
         return Err(format!("it is larger than {MAX_PHOTO_BYTES} bytes"));
     }
     Ok(bytes)
+}
+
+/// The class of a file, or why it has none.
+fn class_of(folder: Option<&str>) -> Result<ClassName, String> {
+    match folder {
+        None => Err("it lies in no folder that names its class; name one with --class".to_owned()),
+        Some(name) => ClassName::new(name).map_err(|error| error.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 mod archive;
 mod collect;
 mod hash;
-mod layout;
 mod send;
 
 use std::collections::BTreeMap;
@@ -16,6 +15,7 @@ use std::sync::Arc;
 use domain::api::{LeftOut, NewDatasetVersion, NewItem};
 use domain::dataset::{Dataset, DatasetVersion};
 use domain::ids::Digest;
+use domain::layout;
 use domain::names::DatasetName;
 use serde::Serialize;
 
