@@ -22,6 +22,9 @@ pub trait Backend: Send + Sync {
 
     /// Writes: `body` is JSON text.
     fn post(&self, path: String, body: String) -> Answer;
+
+    /// Changes what is there: `body` is JSON text.
+    fn patch(&self, path: String, body: String) -> Answer;
 }
 
 /// The backend as pages find it in their context.
@@ -97,7 +100,41 @@ pub fn use_backend() -> SharedBackend {
 /// The server cannot be reached, refuses, or answers with something else than a `T`.
 pub async fn get_json<T: DeserializeOwned>(backend: SharedBackend, path: &str) -> Result<T, BackendError> {
     let text = backend.get(path.to_owned()).await?;
-    serde_json::from_str(&text).map_err(|error| BackendError {
+    read(path, &text)
+}
+
+/// Posts `body` to `path` and reads the answer as a `T`.
+///
+/// # Errors
+/// As [`get_json`].
+pub async fn post_json<T: DeserializeOwned>(
+    backend: SharedBackend,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<T, BackendError> {
+    let text = backend.post(path.to_owned(), written(body)).await?;
+    read(path, &text)
+}
+
+/// As [`post_json`], with PATCH.
+///
+/// # Errors
+/// As [`get_json`].
+pub async fn patch_json<T: DeserializeOwned>(
+    backend: SharedBackend,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<T, BackendError> {
+    let text = backend.patch(path.to_owned(), written(body)).await?;
+    read(path, &text)
+}
+
+fn written(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("domain types serialise to JSON")
+}
+
+fn read<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, BackendError> {
+    serde_json::from_str(text).map_err(|error| BackendError {
         status: 200,
         problem: None,
         message: format!("the answer to {path} is not what this page expects: {error}"),
@@ -118,6 +155,10 @@ impl Backend for Absent {
     }
 
     fn post(&self, _path: String, _body: String) -> Answer {
+        Self::answer()
+    }
+
+    fn patch(&self, _path: String, _body: String) -> Answer {
         Self::answer()
     }
 }

@@ -21,11 +21,37 @@ pub(crate) fn Frame(children: TypedChildren<impl IntoView + 'static>) -> impl In
                 </a>
                 <nav class="frame-nav" aria-label=move || t_string!(i18n, nav.label)>
                     <A href="/" exact=true>{t!(i18n, nav.respond)}</A>
+                    <A href="/datasets">{t!(i18n, nav.datasets)}</A>
+                    <A href="/jobs">{t!(i18n, nav.jobs)}</A>
+                    <A href="/models">{t!(i18n, nav.models)}</A>
+                    <A href="/releases">{t!(i18n, nav.releases)}</A>
                     <a href="/api/v1/openapi.json" rel="external">{t!(i18n, nav.api)}</a>
                 </nav>
                 <LanguageSwitch/>
             </header>
-            <main id="content" class="frame-main" tabindex="-1">{children()}</main>
+            <main id="content" class="frame-main" tabindex="-1">
+                <Offline/>
+                {children()}
+            </main>
         </div>
     }
+    .into_any()
+}
+
+/// Says when the line is gone; nothing that was typed or shown goes with it.
+#[component]
+fn Offline() -> impl IntoView {
+    let i18n = use_i18n();
+    let offline = RwSignal::new(false);
+    #[cfg(feature = "hydrate")]
+    for (event, gone) in [("offline", true), ("online", false)] {
+        let listener = window_event_listener_untyped(event, move |_| offline.set(gone));
+        on_cleanup(move || listener.remove());
+    }
+    let notice = move || {
+        offline.get().then(|| {
+            view! { <p class="flag spaced" role="status"><strong>{t!(i18n, offline.title)}</strong></p> }.into_any()
+        })
+    };
+    view! { {notice} }.into_any()
 }

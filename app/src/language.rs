@@ -32,6 +32,7 @@ pub(crate) fn Languages(children: TypedChildren<impl IntoView + 'static>) -> imp
             {children()}
         </I18nContextProvider>
     }
+    .into_any()
 }
 
 /// Chooses the language of the pages.
@@ -58,6 +59,14 @@ pub(crate) fn LanguageSwitch() -> impl IntoView {
             {choice(Locale::zh, "中文")}
         </div>
     }
+    .into_any()
+}
+
+/// `text` with `{name}` replaced by its value: for attributes, which take text, where `t!` makes views.
+pub(crate) fn filled(text: &str, values: &[(&str, &str)]) -> String {
+    values.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), value)
+    })
 }
 
 /// A header of the request that is being answered.

@@ -9,6 +9,10 @@
     unreachable_pub,
     reason = "the component macro makes the items of crate-visible components public"
 )]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a component's properties outlive the call that makes it"
+)]
 
 pub mod backend;
 #[cfg(feature = "hydrate")]
@@ -21,15 +25,22 @@ mod pages;
 use leptos::prelude::*;
 use leptos_meta::{Link, MetaTags, Stylesheet, provide_meta_context};
 use leptos_router::components::{Route, Router, Routes};
-use leptos_router::{SsrMode, StaticSegment};
+use leptos_router::{SsrMode, path};
 
 use crate::frame::Frame;
 use crate::language::Languages;
+use crate::pages::compare::ComparePage;
+use crate::pages::datasets::{DatasetPage, DatasetsPage};
 use crate::pages::home::HomePage;
+use crate::pages::job::JobPage;
+use crate::pages::jobs::JobsPage;
 use crate::pages::missing::MissingPage;
+use crate::pages::models::ModelsPage;
+use crate::pages::releases::ReleasesPage;
+use crate::pages::review::ReviewPage;
 
 /// The document around the pages. `lang` and `dir` of `<html>` follow the reader's language.
-pub fn shell(options: LeptosOptions) -> impl IntoView {
+pub fn shell(options: LeptosOptions) -> AnyView {
     view! {
         <!DOCTYPE html>
         <html>
@@ -46,6 +57,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             </body>
         </html>
     }
+    .into_any()
 }
 
 /// All pages. The server gives the [`backend::SharedBackend`] by context; in the browser it is `fetch`.
@@ -62,12 +74,21 @@ pub fn App() -> impl IntoView {
                 <Frame>
                     <Routes fallback=MissingPage>
                         // The whole page in one answer: it reads the same with scripts off.
-                        <Route path=StaticSegment("") view=HomePage ssr=SsrMode::Async/>
+                        <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
+                        <Route path=path!("/datasets") view=DatasetsPage ssr=SsrMode::Async/>
+                        <Route path=path!("/datasets/:name") view=DatasetPage ssr=SsrMode::Async/>
+                        <Route path=path!("/jobs") view=JobsPage ssr=SsrMode::Async/>
+                        <Route path=path!("/jobs/:id") view=JobPage ssr=SsrMode::Async/>
+                        <Route path=path!("/models") view=ModelsPage ssr=SsrMode::Async/>
+                        <Route path=path!("/models/:id") view=ReviewPage ssr=SsrMode::Async/>
+                        <Route path=path!("/compare") view=ComparePage ssr=SsrMode::Async/>
+                        <Route path=path!("/releases") view=ReleasesPage ssr=SsrMode::Async/>
                     </Routes>
                 </Frame>
             </Router>
         </Languages>
     }
+    .into_any()
 }
 
 /// Takes over the page that the server rendered.
@@ -76,4 +97,8 @@ pub fn App() -> impl IntoView {
 pub fn hydrate() {
     console_error_panic_hook::set_once();
     leptos::mount::hydrate_body(App);
+    // For tests, and for styles of what works with scripts only.
+    if let Some(root) = document().document_element() {
+        let _ = root.set_attribute("data-alive", "true");
+    }
 }

@@ -1,8 +1,10 @@
 //! What runs only in the page: asking the server by `fetch`, and the clock.
 
+pub(crate) mod files;
+
 use std::future::Future;
 
-use gloo_net::http::{Request, Response};
+use gloo_net::http::{Request, RequestBuilder, Response};
 use send_wrapper::SendWrapper;
 
 use crate::backend::{Answer, Backend, BackendError};
@@ -17,11 +19,40 @@ impl Backend for Fetch {
     }
 
     fn post(&self, path: String, body: String) -> Answer {
-        answer(async move {
-            let request = Request::post(&path).header("content-type", "application/json");
-            request.body(body)?.send().await
-        })
+        sent(Request::post(&path), body)
     }
+
+    fn patch(&self, path: String, body: String) -> Answer {
+        sent(Request::patch(&path), body)
+    }
+}
+
+fn sent(request: RequestBuilder, body: String) -> Answer {
+    answer(async move {
+        request
+            .header("content-type", "application/json")
+            .body(body)?
+            .send()
+            .await
+    })
+}
+
+/// Puts bytes.
+///
+/// # Errors
+/// The server cannot be reached, or refuses them.
+pub(crate) async fn put_bytes(path: &str, bytes: &[u8]) -> Result<(), BackendError> {
+    let unreachable = |error: gloo_net::Error| BackendError::unreachable(&error.to_string());
+    let body = js_sys::Uint8Array::from(bytes);
+    let request = Request::put(path)
+        .header("content-type", "application/octet-stream")
+        .body(body);
+    let response = request.map_err(unreachable)?.send().await.map_err(unreachable)?;
+    if response.ok() {
+        return Ok(());
+    }
+    let text = response.text().await.unwrap_or_default();
+    Err(BackendError::from_answer(response.status(), &text))
 }
 
 /// Microseconds since 1970, UTC, by the clock of this machine.

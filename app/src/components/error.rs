@@ -37,4 +37,25 @@ pub(crate) fn ErrorNotice(
             </button>
         </div>
     }
+    .into_any()
+}
+
+/// What the server refused to do, beside the button that asked for it.
+#[component]
+pub(crate) fn Refusal(#[prop(into)] error: Signal<Option<BackendError>>) -> impl IntoView {
+    let i18n = use_i18n();
+    move || {
+        error.get().map(|error| {
+            let request_id = error.request_id().map(ToOwned::to_owned);
+            let sentence = error.sentence().to_owned();
+            view! {
+                <div class="refusal" role="alert">
+                    <p lang="en">{sentence}</p>
+                    {request_id
+                        .map(|id| view! { <p class="dim">{t!(i18n, error.request_id)} " " <code>{id}</code></p> })}
+                </div>
+            }
+            .into_any()
+        })
+    }
 }

@@ -1,7 +1,12 @@
 //! Small pieces that pages are made of; pure functions of domain types.
 
+pub(crate) mod charts;
 pub(crate) mod error;
+pub(crate) mod job;
+pub(crate) mod loaded;
+pub(crate) mod number;
 pub(crate) mod panel;
+pub(crate) mod photos;
 pub(crate) mod time;
 pub(crate) mod verdict;
 

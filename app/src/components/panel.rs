@@ -9,12 +9,23 @@ pub(crate) fn Panel(
     id: &'static str,
     title: AnyView,
     about: AnyView,
+    /// Takes the larger part of a row of the review's grid.
+    #[prop(optional)]
+    wide: bool,
+    /// Takes a whole row of it.
+    #[prop(optional)]
+    full: bool,
     children: Children,
 ) -> impl IntoView {
+    let class = match (wide, full) {
+        (_, true) => "panel panel-full",
+        (true, false) => "panel panel-wide",
+        (false, false) => "panel",
+    };
     let title_id = format!("{id}-title");
     let labelled_by = title_id.clone();
     view! {
-        <section id=id class="panel" aria-labelledby=labelled_by>
+        <section id=id class=class aria-labelledby=labelled_by>
             <div class="panel-head">
                 <h2 id=title_id>{title}</h2>
                 <p class="dim">{about}</p>
@@ -22,6 +33,7 @@ pub(crate) fn Panel(
             {children()}
         </section>
     }
+    .into_any()
 }
 
 /// Nothing here: why, and the command that would change it.
@@ -33,4 +45,5 @@ pub(crate) fn Empty(text: AnyView, #[prop(optional, into)] command: Option<Strin
             {command.map(|command| view! { <code class="command" lang="en" tabindex="0">{command}</code> })}
         </div>
     }
+    .into_any()
 }

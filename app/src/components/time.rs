@@ -19,7 +19,7 @@ pub(crate) fn Ago(at_us: i64, now: Signal<i64>) -> impl IntoView {
         Since::Hours(n) => t!(i18n, time.h, n = n).into_any(),
         Since::Days(n) => t!(i18n, time.d, n = n).into_any(),
     };
-    view! { <time datetime=rfc3339(at_us) title=utc(at_us)>{text}</time> }
+    view! { <time datetime=rfc3339(at_us) title=utc(at_us)>{text}</time> }.into_any()
 }
 
 #[derive(Debug, PartialEq, Eq)]

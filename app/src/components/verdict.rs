@@ -15,5 +15,5 @@ pub(crate) fn VerdictTag(state: VerdictState) -> impl IntoView {
         VerdictState::Fail => t!(i18n, verdict.fail).into_any(),
         VerdictState::Unproven => t!(i18n, verdict.unproven).into_any(),
     };
-    view! { <span class=format!("tag {}", state.as_str())>{word}</span> }
+    view! { <span class=format!("tag {}", state.as_str())>{word}</span> }.into_any()
 }

@@ -18,4 +18,5 @@ pub(crate) fn MissingPage() -> impl IntoView {
             <p><a class="button" href="/">{t!(i18n, missing.home)}</a></p>
         </div>
     }
+    .into_any()
 }

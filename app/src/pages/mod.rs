@@ -1,4 +1,11 @@
 //! One file a screen.
 
+pub(crate) mod compare;
+pub(crate) mod datasets;
 pub(crate) mod home;
+pub(crate) mod job;
+pub(crate) mod jobs;
 pub(crate) mod missing;
+pub(crate) mod models;
+pub(crate) mod releases;
+pub(crate) mod review;

@@ -28,6 +28,7 @@ pub(super) fn Live(channels: Vec<LiveChannel>, now: Signal<i64>) -> impl IntoVie
             <ul class="rows">{rows}</ul>
         </Panel>
     }
+    .into_any()
 }
 
 #[component]
@@ -47,6 +48,7 @@ fn ChannelRow(live: LiveChannel, now: Signal<i64>) -> impl IntoView {
             {content}
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -87,6 +89,7 @@ fn Current(release: Release, classes: Vec<ClassName>, now: Signal<i64>) -> impl 
         </p>
         <ul class="chips">{chips}</ul>
     }
+    .into_any()
 }
 
 /// A word for a shell, in quotes where it needs them. Names hold no quotes and no control characters.

@@ -63,6 +63,7 @@ pub(crate) fn HomePage() -> impl IntoView {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, home.title))/>
         <Transition fallback=Loading>{content}</Transition>
     }
+    .into_any()
 }
 
 /// The page from what the server said; `now` counts on from [`Overview::now_us`].
@@ -76,7 +77,10 @@ pub(crate) fn HomeView(overview: Overview, now: Signal<i64>) -> impl IntoView {
                 <p class="crumb">{t!(i18n, home.project, name = name)}</p>
                 <h1>{t!(i18n, home.title)}</h1>
             </div>
-            <requests::MostUrgent requests=overview.requests.clone() now/>
+            <div class="page-actions">
+                <requests::MostUrgent requests=overview.requests.clone() now/>
+                <a class="button primary" href="/datasets">{t!(i18n, home.add)}</a>
+            </div>
         </div>
         <div class="columns">
             // What presses comes first where there is one column; beside the rest where there are two.
@@ -90,6 +94,7 @@ pub(crate) fn HomeView(overview: Overview, now: Signal<i64>) -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// The page's outline while the answer is on its way.
@@ -114,6 +119,7 @@ fn Loading() -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// Ticks and polls, in the browser only.

@@ -32,6 +32,7 @@ pub(super) fn Requests(requests: Vec<Request>, now: Signal<i64>) -> impl IntoVie
             {content}
         </Panel>
     }
+    .into_any()
 }
 
 #[component]
@@ -54,6 +55,7 @@ fn RequestRow(request: Request, now: Signal<i64>) -> impl IntoView {
             <TimeLeft due_us=request.due_us now/>
         </li>
     }
+    .into_any()
 }
 
 /// The time left of the request that is due first, in sight beside the page's title.
@@ -89,4 +91,5 @@ fn TimeLeft(due_us: i64, now: Signal<i64>) -> impl IntoView {
             <span>{word}</span>
         </p>
     }
+    .into_any()
 }

@@ -4,7 +4,7 @@ use domain::job::Job;
 use leptos::prelude::*;
 use leptos_i18n::t;
 
-use super::running::JobTitle;
+use crate::components::job::JobTitle;
 use crate::components::panel::{Empty, Panel};
 use crate::components::short;
 use crate::components::time::{Ago, duration};
@@ -29,6 +29,7 @@ pub(super) fn ToReview(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {
             {content}
         </Panel>
     }
+    .into_any()
 }
 
 #[component]
@@ -39,6 +40,10 @@ fn CandidateRow(job: Job, now: Signal<i64>) -> impl IntoView {
         .zip(job.finished_us)
         .map(|(started_us, finished_us)| duration(finished_us - started_us));
     let model = job.model.as_ref().map(ToString::to_string);
+    let address = match &model {
+        Some(model) => format!("/models/{model}"),
+        None => format!("/jobs/{}", job.id),
+    };
     let verdict = match job.verdict.clone() {
         Some(verdict) => view! {
             <p class="sentence"><VerdictTag state=verdict.state/> " " <span lang="en">{verdict.sentence}</span></p>
@@ -51,7 +56,7 @@ fn CandidateRow(job: Job, now: Signal<i64>) -> impl IntoView {
     };
     view! {
         <li class="row">
-            <h3><JobTitle job=job.clone()/></h3>
+            <h3><a href=address><JobTitle job=job.clone()/></a></h3>
             {verdict}
             <p class="facts">
                 {model
@@ -64,4 +69,5 @@ fn CandidateRow(job: Job, now: Signal<i64>) -> impl IntoView {
             </p>
         </li>
     }
+    .into_any()
 }

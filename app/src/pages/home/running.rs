@@ -4,6 +4,7 @@ use domain::job::{Job, JobState, Stage};
 use leptos::prelude::*;
 use leptos_i18n::t;
 
+use crate::components::job::{JobTitle, StageName, percent};
 use crate::components::panel::{Empty, Panel};
 use crate::components::short;
 use crate::components::time::{Ago, clock};
@@ -29,6 +30,7 @@ pub(super) fn Running(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {
             {content}
         </Panel>
     }
+    .into_any()
 }
 
 #[component]
@@ -41,7 +43,7 @@ fn JobRow(job: Job, now: Signal<i64>) -> impl IntoView {
     let id = job.id.to_string();
     view! {
         <li class="row">
-            <h3><JobTitle job=job.clone()/></h3>
+            <h3><a href=format!("/jobs/{}", job.id)><JobTitle job=job.clone()/></a></h3>
             <p class="facts">
                 <code title=id.clone()>{short(&id)}</code>
                 <Ago at_us=began_us now/>
@@ -51,16 +53,7 @@ fn JobRow(job: Job, now: Signal<i64>) -> impl IntoView {
             {deadline_us.map(|deadline_us| view! { <Deadline deadline_us now/> })}
         </li>
     }
-}
-
-/// What the job makes its model from.
-#[component]
-pub(super) fn JobTitle(job: Job) -> impl IntoView {
-    let i18n = use_i18n();
-    match job.spec.baseline {
-        Some(model) => t!(i18n, running.clone, model = short(model.0.as_str())).into_any(),
-        None => t!(i18n, running.cold).into_any(),
-    }
+    .into_any()
 }
 
 /// The stages in order, the one it is in, and how far that is.
@@ -111,19 +104,7 @@ fn Stages(job: Job) -> impl IntoView {
                 }
             })}
     }
-}
-
-#[component]
-fn StageName(stage: Stage) -> impl IntoView {
-    let i18n = use_i18n();
-    move || match stage {
-        Stage::Fetch => t!(i18n, stage.fetch).into_any(),
-        Stage::Extract => t!(i18n, stage.extract).into_any(),
-        Stage::Train => t!(i18n, stage.train).into_any(),
-        Stage::Evaluate => t!(i18n, stage.evaluate).into_any(),
-        Stage::Gate => t!(i18n, stage.gate).into_any(),
-        Stage::Package => t!(i18n, stage.package).into_any(),
-    }
+    .into_any()
 }
 
 #[component]
@@ -137,12 +118,5 @@ fn Deadline(deadline_us: i64, now: Signal<i64>) -> impl IntoView {
             t!(i18n, running.deadline, left = clock(left_us)).into_any()
         }
     };
-    view! { <p class="dim">{text}</p> }
-}
-
-/// Whole percent, rounded down: 100 means done.
-fn percent(done: i64, total: i64) -> i64 {
-    (i128::from(done.clamp(0, total)) * 100 / i128::from(total.max(1)))
-        .try_into()
-        .unwrap_or(100)
+    view! { <p class="dim">{text}</p> }.into_any()
 }

@@ -32,6 +32,10 @@ impl Backend for Fixed {
     fn post(&self, path: String, _body: String) -> Answer {
         panic!("the front page must not write: {path}")
     }
+
+    fn patch(&self, path: String, _body: String) -> Answer {
+        panic!("the front page must not write: {path}")
+    }
 }
 
 /// The page at `path` as the server renders it, without hydration's markers.

@@ -1,0 +1,257 @@
+//! Several models in the same panels, by address: one line and one column a model.
+
+use domain::report::{ClassMetrics, EvaluationReport};
+use leptos::prelude::*;
+use leptos_i18n::{t, t_string};
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+use serde::{Deserialize, Serialize};
+
+use super::review::{Candidate, candidate};
+use crate::backend::{BackendError, SharedBackend, use_backend};
+use crate::components::charts::line::{Axis, LineChart, Lines, Series, Size};
+use crate::components::loaded::Loaded;
+use crate::components::number::percent;
+use crate::components::panel::Panel;
+use crate::components::short;
+use crate::components::verdict::VerdictTag;
+use crate::language::{filled, use_i18n};
+
+/// Lines that can be told apart.
+const MOST: usize = 10;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Compared {
+    models: Vec<Candidate>,
+}
+
+async fn load(backend: SharedBackend, ids: String) -> Result<Compared, BackendError> {
+    let mut models = Vec::new();
+    for id in ids.split(',').filter(|id| !id.is_empty()).take(MOST) {
+        models.push(candidate(backend.clone(), id).await?);
+    }
+    Ok(Compared { models })
+}
+
+/// The page.
+#[component]
+pub(crate) fn ComparePage() -> impl IntoView {
+    let i18n = use_i18n();
+    let query = use_query_map();
+    let backend = use_backend();
+    let ids = Memo::new(move |_| query.read().get("models").unwrap_or_default());
+    let resource = Resource::new(move || ids.get(), move |ids| load(backend.clone(), ids));
+    let show = move |compared: Compared| view! { <Shown compared/> }.into_any();
+    view! {
+        <Title text=move || format!("{} · Rehead", t_string!(i18n, compare.title))/>
+        <div class="page-head">
+            <div>
+                <p class="crumb"><a href="/models">{t!(i18n, nav.models)}</a> " /"</p>
+                <h1>{t!(i18n, compare.title)}</h1>
+            </div>
+        </div>
+        <Loaded resource show/>
+    }
+    .into_any()
+}
+
+#[component]
+fn Shown(compared: Compared) -> impl IntoView {
+    let i18n = use_i18n();
+    if compared.models.is_empty() {
+        return view! { <p class="empty">{t!(i18n, compare.few)}</p> }.into_any();
+    }
+    let digests: Vec<_> = compared.models.iter().map(|model| model.report.sealed.digest).collect();
+    let differs = digests.windows(2).any(|pair| pair[0] != pair[1]);
+    let classes = classes(&compared);
+    let charts: Vec<_> = classes
+        .iter()
+        .map(|class| {
+            let title = filled(t_string!(i18n, curves.chart), &[("class", class)]);
+            let axes = (
+                t_string!(i18n, curves.recall).to_string(),
+                t_string!(i18n, curves.precision).to_string(),
+            );
+            let lines = lines(&compared, class, title, axes);
+            view! {
+                <div class="multiple">
+                    <h3>{class.clone()}</h3>
+                    <LineChart lines marker=Signal::derive(|| None)/>
+                </div>
+            }
+        })
+        .collect();
+    view! {
+        {differs.then(|| view! { <p class="flag spaced">{t!(i18n, compare.differs)}</p> })}
+        <Overall compared=compared.clone()/>
+        <Figures compared=compared.clone() classes=classes.clone()/>
+        <Panel
+            id="multiples"
+            full=true
+            title=t!(i18n, compare.multiples).into_any()
+            about=t!(i18n, compare.multiples_about).into_any()
+        >
+            <Legend compared/>
+            <div class="multiples">{charts}</div>
+        </Panel>
+    }
+    .into_any()
+}
+
+/// Classes of all models, in the order in which they came.
+fn classes(compared: &Compared) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for class in compared.models.iter().flat_map(|model| &model.report.classes) {
+        if names.iter().all(|name| name != class.name.as_str()) {
+            names.push(class.name.to_string());
+        }
+    }
+    names
+}
+
+fn of_class<'a>(report: &'a EvaluationReport, class: &str) -> Option<&'a ClassMetrics> {
+    report
+        .candidate
+        .per_class
+        .iter()
+        .find(|metrics| metrics.class.as_str() == class)
+}
+
+fn lines(compared: &Compared, class: &str, title: String, (x, y): (String, String)) -> Lines {
+    let series = compared.models.iter().zip(1..).filter_map(|(model, number)| {
+        let metrics = of_class(&model.report, class)?;
+        (!metrics.curve.is_empty()).then(|| Series {
+            name: short(&model.model.id.0),
+            style: format!("line-{number}"),
+            points: metrics
+                .curve
+                .iter()
+                .map(|point| (point.recall * 100.0, point.precision * 100.0))
+                .collect(),
+        })
+    });
+    Lines {
+        title,
+        x: Axis::new(x, 0.0, 100.0, 50.0),
+        y: Axis::new(y, 0.0, 100.0, 50.0),
+        series: series.collect(),
+        bands: Vec::new(),
+        size: Size::SMALL,
+    }
+}
+
+#[component]
+fn Legend(compared: Compared) -> impl IntoView {
+    let keys: Vec<_> = compared
+        .models
+        .into_iter()
+        .zip(1..)
+        .map(|(model, number)| {
+            let id = model.model.id.to_string();
+            view! {
+                <li>
+                    <svg class="legend-mark" viewBox="0 0 24 8" width="24" height="8" aria-hidden="true">
+                        <path class=format!("chart-line line-{number}") d="M0,4L24,4"/>
+                    </svg>
+                    <a href=format!("/models/{id}")><code>{short(&id)}</code></a>
+                </li>
+            }
+        })
+        .collect();
+    view! { <ul class="legend">{keys}</ul> }.into_any()
+}
+
+#[component]
+fn Overall(compared: Compared) -> impl IntoView {
+    let i18n = use_i18n();
+    let rows: Vec<_> = compared
+        .models
+        .into_iter()
+        .map(|model| {
+            let id = model.model.id.to_string();
+            let metrics = &model.report.candidate;
+            view! {
+                <tr>
+                    <th scope="row"><a href=format!("/models/{id}")><code>{short(&id)}</code></a></th>
+                    <td><VerdictTag state=model.verdict.state/></td>
+                    <td class="n">{model.report.sealed.n_images}</td>
+                    <td class="n">{percent(metrics.top1)}</td>
+                    <td class="n">{metrics.n_accepted_right}</td>
+                    <td class="n">{metrics.n_accepted_wrong}</td>
+                    <td class="n">{metrics.n_unknown}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <Panel id="overall" full=true title=t!(i18n, compare.overall).into_any() about=().into_any()>
+            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="overall-title">
+                <table class="table">
+                    <thead>
+                        <tr>
+                            <th scope="col">{t!(i18n, compare.model)}</th>
+                            <th scope="col">{t!(i18n, classes.state)}</th>
+                            <th scope="col" class="n">{t!(i18n, compare.sealed)}</th>
+                            <th scope="col" class="n">{t!(i18n, compare.top1)}</th>
+                            <th scope="col" class="n">{t!(i18n, facts.right)}</th>
+                            <th scope="col" class="n">{t!(i18n, facts.wrong)}</th>
+                            <th scope="col" class="n">{t!(i18n, matrix.unknown)}</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </Panel>
+    }
+    .into_any()
+}
+
+/// Recall and average precision of every class, one column a model.
+#[component]
+fn Figures(compared: Compared, classes: Vec<String>) -> impl IntoView {
+    let i18n = use_i18n();
+    let ids: Vec<String> = compared.models.iter().map(|model| short(&model.model.id.0)).collect();
+    let n = ids.len();
+    // Once under recall and once under average precision.
+    let heads: Vec<_> = ids
+        .iter()
+        .chain(&ids)
+        .map(|id| view! { <th scope="col" class="n"><code>{id.clone()}</code></th> })
+        .collect();
+    let rows: Vec<_> = classes
+        .into_iter()
+        .map(|class| {
+            let cells = |figure: fn(&ClassMetrics) -> Option<String>| -> Vec<_> {
+                compared
+                    .models
+                    .iter()
+                    .map(|model| {
+                        let text = of_class(&model.report, &class).and_then(figure);
+                        view! { <td class="n">{text.unwrap_or_else(|| "–".to_owned())}</td> }
+                    })
+                    .collect()
+            };
+            let recall = cells(|metrics| metrics.recall.map(percent));
+            let average = cells(|metrics| metrics.average_precision.map(|ap| format!("{ap:.3}")));
+            view! { <tr><th scope="row">{class.clone()}</th>{recall}{average}</tr> }
+        })
+        .collect();
+    view! {
+        <Panel id="figures" full=true title=t!(i18n, compare.class).into_any() about=().into_any()>
+            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="figures-title">
+                <table class="table">
+                    <thead>
+                        <tr>
+                            <th scope="col" rowspan="2">{t!(i18n, compare.class)}</th>
+                            <th scope="colgroup" colspan=n class="n">{t!(i18n, compare.recall)}</th>
+                            <th scope="colgroup" colspan=n class="n">{t!(i18n, compare.ap)}</th>
+                        </tr>
+                        <tr>{heads}</tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </Panel>
+    }
+    .into_any()
+}

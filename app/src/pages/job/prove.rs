@@ -1,0 +1,130 @@
+//! What the sealed photos can prove, before a second is spent on training.
+
+use std::collections::BTreeMap;
+
+use domain::gate::policy::{CheckId, GatePolicy};
+use domain::report::EvaluationReport;
+use domain::stats::{least_n, lower_bound, upper_bound};
+use leptos::prelude::*;
+use leptos_i18n::t;
+
+use super::JobView;
+use crate::components::number::{percent, percent_down, percent_up};
+use crate::components::panel::Panel;
+use crate::language::use_i18n;
+
+/// What one class could come to in the best case.
+#[derive(Clone, Debug, PartialEq)]
+struct Prospect {
+    class: String,
+    n: u64,
+    /// The best bound, worded.
+    bound: String,
+    limit: f64,
+    can_pass: bool,
+    /// Further groups with which it could pass.
+    more: u64,
+}
+
+/// The best case of every class: nothing lost, everything recognised.
+fn prospects(shown: &JobView, report: &EvaluationReport) -> Vec<Prospect> {
+    let policy: &GatePolicy = &shown.job.spec.policy;
+    let alpha = policy.alpha_per_look();
+    let check = |id: CheckId| policy.checks.iter().find(|check| check.id == id);
+    let mut prospects = Vec::new();
+    if let Some(check) = check(CheckId::OldClassLoss) {
+        for metrics in &report.candidate.per_class {
+            let (n, limit) = (metrics.groups_recalled, check.limit_for(&metrics.class));
+            let bound = upper_bound(0, n, alpha);
+            prospects.push(Prospect {
+                class: metrics.class.to_string(),
+                n,
+                bound: format!("≤ {} %", percent_up(bound)),
+                limit,
+                can_pass: n > 0 && bound <= limit,
+                more: least_n(limit, alpha).saturating_sub(n),
+            });
+        }
+    }
+    if let Some(check) = check(CheckId::NewRecall) {
+        for (class, n) in new_sealed(shown, report) {
+            let limit = check.limit;
+            let bound = lower_bound(n, n, alpha);
+            prospects.push(Prospect {
+                class,
+                n,
+                bound: format!("≥ {} %", percent_down(bound)),
+                limit,
+                can_pass: n > 0 && bound >= limit,
+                // All of n right is a miss rate of at most 1 − limit.
+                more: least_n(1.0 - limit, alpha).saturating_sub(n),
+            });
+        }
+    }
+    prospects.sort_by(|a, b| a.can_pass.cmp(&b.can_pass).then(a.n.cmp(&b.n)));
+    prospects
+}
+
+/// Sealed photos of the classes that the baseline does not have. Near-duplicates among them count once, so there may be
+/// fewer groups.
+fn new_sealed(shown: &JobView, report: &EvaluationReport) -> BTreeMap<String, u64> {
+    let mut sealed = BTreeMap::new();
+    for count in shown.versions.iter().flat_map(|version| &version.classes) {
+        if report.classes.iter().all(|known| known.name != count.class) {
+            *sealed.entry(count.class.to_string()).or_default() += u64::try_from(count.sealed).unwrap_or_default();
+        }
+    }
+    sealed
+}
+
+#[component]
+pub(super) fn Prove(shown: JobView, report: EvaluationReport) -> impl IntoView {
+    let i18n = use_i18n();
+    let prospects = prospects(&shown, &report);
+    let short = prospects.iter().filter(|prospect| !prospect.can_pass).count();
+    let summary = if short == 0 {
+        view! { <p class="sentence">{t!(i18n, prove.enough)}</p> }.into_any()
+    } else {
+        view! { <p class="flag"><strong>{t!(i18n, prove.short, n = short)}</strong></p> }.into_any()
+    };
+    let rows: Vec<_> = prospects
+        .into_iter()
+        .map(|prospect| {
+            let more = (!prospect.can_pass).then(|| t!(i18n, prove.more, n = prospect.more));
+            view! {
+                <tr>
+                    <th scope="row">{prospect.class}</th>
+                    <td class="n">{prospect.n}</td>
+                    <td class="n">{prospect.bound}</td>
+                    <td class="n">{percent(prospect.limit)} " %"</td>
+                    <td>
+                        {match more {
+                            Some(more) => view! { <span class="tag unproven">{more}</span> }.into_any(),
+                            None => view! { <span class="tag pass">{t!(i18n, prove.can)}</span> }.into_any(),
+                        }}
+                    </td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <Panel id="prove" title=t!(i18n, prove.title).into_any() about=t!(i18n, prove.about).into_any()>
+            {summary}
+            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="prove-title">
+                <table class="table">
+                    <thead>
+                        <tr>
+                            <th scope="col">{t!(i18n, classes.class)}</th>
+                            <th scope="col" class="n">{t!(i18n, prove.groups)}</th>
+                            <th scope="col" class="n">{t!(i18n, prove.best)}</th>
+                            <th scope="col" class="n">{t!(i18n, prove.limit)}</th>
+                            <th scope="col"><span class="unseen">{t!(i18n, classes.state)}</span></th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </Panel>
+    }
+    .into_any()
+}

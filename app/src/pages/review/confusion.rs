@@ -1,0 +1,96 @@
+//! The confusion matrix of the candidate, each cell opening its photos.
+
+use domain::scores::SealedScores;
+use leptos::prelude::*;
+use leptos_i18n::{t, t_string};
+
+use super::Judgement;
+use crate::components::charts::matrix::{Counts, Matrix};
+use crate::components::panel::Panel;
+use crate::components::photos::{Photo, Photos};
+use crate::language::use_i18n;
+
+/// Photos that a cell shows at most: more are not looked at.
+const MOST_PHOTOS: usize = 60;
+
+#[component]
+pub(super) fn Confusion(judged: Memo<Judgement>, scores: RwSignal<Option<SealedScores>>) -> impl IntoView {
+    let i18n = use_i18n();
+    let chosen = RwSignal::<Option<(usize, usize)>>::new(None);
+    let counts = Signal::derive(move || {
+        judged.with(|judged| {
+            let names: Vec<String> = judged
+                .report
+                .classes
+                .iter()
+                .map(|class| class.name.to_string())
+                .collect();
+            let unknown = t_string!(i18n, matrix.unknown).to_string();
+            Counts {
+                columns: names.iter().cloned().chain([unknown]).collect(),
+                rows: names,
+                counts: judged.report.candidate.confusion.clone(),
+            }
+        })
+    });
+    let opened = move || {
+        let (row, column) = chosen.get()?;
+        let names = counts.get();
+        let (label, answer) = (names.rows.get(row)?.clone(), names.columns.get(column)?.clone());
+        let photos = scores.with(|scores| {
+            let scores = scores.as_ref()?;
+            let taus: Vec<f64> = judged.with(|judged| judged.report.classes.iter().map(|class| class.tau).collect());
+            Some(cell_photos(scores, &taus, row, column))
+        });
+        Some(match photos {
+            Some(photos) => {
+                let n = photos.len();
+                let shown: Vec<Photo> = photos.into_iter().take(MOST_PHOTOS).collect();
+                let cut = (n > MOST_PHOTOS).then(|| t!(i18n, matrix.cut, most = MOST_PHOTOS, n = n));
+                view! {
+                    <h3>{t!(i18n, matrix.opened, row = label, column = answer)}</h3>
+                    {cut.map(|cut| view! { <p class="dim">{cut}</p> })}
+                    <Photos photos=shown/>
+                }
+                .into_any()
+            }
+            None => view! { <p class="dim">{t!(i18n, matrix.waiting)}</p> }.into_any(),
+        })
+    };
+    view! {
+        <Panel
+            id="confusion"
+            title=t!(i18n, matrix.title).into_any()
+            about=t!(i18n, matrix.about).into_any()
+        >
+            <Matrix counts chosen/>
+            <div class="opened" aria-live="polite">{opened}</div>
+        </Panel>
+    }
+    .into_any()
+}
+
+/// The images of a cell, the surest first.
+fn cell_photos(scores: &SealedScores, taus: &[f64], row: usize, column: usize) -> Vec<Photo> {
+    let decisions = scores.candidate.decisions(taus);
+    let unknown = scores.classes.len();
+    let mut found: Vec<(f64, Photo)> = scores
+        .images
+        .iter()
+        .zip(&scores.labels)
+        .zip(&decisions)
+        .filter(|((_, label), decision)| **label == row && decision.answer(unknown) == column)
+        .map(|((image, _), decision)| {
+            let top = scores.classes[decision.class_idx].to_string();
+            let photo = Photo {
+                image: *image,
+                title: scores.classes[row].to_string(),
+                caption: format!("{top} {:.3}", decision.probability),
+                marked: false,
+            };
+            (decision.probability, photo)
+        })
+        .collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    found.into_iter().map(|(_, photo)| photo).collect()
+}
