@@ -67,6 +67,21 @@ pub(crate) fn crosscheck_python() -> Result<PathBuf> {
     Ok(python)
 }
 
+/// Chromium's name or path; the reason where it cannot be had.
+pub(crate) fn chromium() -> Result<String> {
+    let found = || {
+        let names = ["chromium", "chromium-browser", "google-chrome"];
+        let works = |name: &&str| answer(name, &["--version"]).is_some();
+        names.into_iter().find(works).and_then(|name| answer("which", &[name]))
+    };
+    if let Some(path) = found() {
+        return Ok(path);
+    }
+    println!("installing chromium and a font for Chinese: the pages are tested in a real browser");
+    apt(&["chromium", "fonts-noto-cjk"])?;
+    found().ok_or_else(|| eyre!("apt installed no chromium"))
+}
+
 /// The folder of Postgres' server programs (the newest); the reason where they cannot be had.
 pub(crate) fn postgres() -> Result<PathBuf> {
     if let Some(bin) = std::env::var_os("REHEAD_TEST_POSTGRES_BIN") {

@@ -4,6 +4,7 @@
 //! the product's crates; it builds them with cargo and drives the server through its command line, as anybody would.
 
 mod bench;
+mod browser;
 mod clock;
 mod compress;
 mod demo;

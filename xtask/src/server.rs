@@ -129,6 +129,15 @@ impl Drop for Server {
     }
 }
 
+/// A port of this machine that nothing listens on.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).wrap_err("no port is free")?;
+    Ok(listener.local_addr()?.port())
+}
+
 /// # Errors
 /// Something listens there already.
 pub(crate) fn ensure_free(address: SocketAddr) -> Result<()> {

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use color_eyre::eyre::{Result, WrapErr, bail};
 
+use crate::browser;
 use crate::clock::Stopwatch;
 use crate::front;
 use crate::machine::{self, WASM_TARGET};
@@ -57,6 +58,11 @@ pub(crate) fn run_all(options: &Options) -> Result<ExitCode> {
         all.stage("tests", tests);
     } else {
         all.not_run("tests");
+    }
+    if built {
+        all.stage("browser", in_browser);
+    } else {
+        all.not_run("browser");
     }
     if options.long {
         all.skip("long suites (none yet)");
@@ -112,6 +118,25 @@ fn tests(all: &mut Run) -> Result<()> {
         (true, _) => Ok(()),
         (false, 0) => bail!("the tests could not be run to their end"),
         (false, n) => bail!("{n} tests failed"),
+    }
+}
+
+fn in_browser(all: &mut Run) -> Result<()> {
+    let tools = match browser::tools() {
+        Ok(tools) => tools,
+        Err(error) => {
+            all.skip(&format!("the story in a browser ({error:#})"));
+            return Ok(());
+        }
+    };
+    let (server, mut story) = browser::story(&tools)?;
+    let (tally, succeeded) = counted(&mut story, &mut std::io::stdout())?;
+    drop(server);
+    all.count(tally);
+    match (succeeded, tally.failed) {
+        (true, _) => Ok(()),
+        (false, 0) => bail!("the story could not be told to its end"),
+        (false, n) => bail!("{n} cases failed; screenshots are under target/browser/screens"),
     }
 }
 

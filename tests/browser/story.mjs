@@ -1,0 +1,192 @@
+// The operator's story by mouse and by keyboard, in both languages, against a real server with a live baseline.
+import { join } from "node:path";
+import { WIDTHS, check, end, hydrated, inspect, open, same, test, url } from "./harness.mjs";
+
+const photos = process.env.REHEAD_PHOTOS;
+const TAUS = ["0.500", "0.720", "0.900", "0.950", "0.999"];
+
+const api = async (path) => {
+  const response = await fetch(`${url}/api/v1${path}`);
+  check(response.ok, `GET ${path}: ${response.status}`);
+  return response.json();
+};
+const percent = (share) => (share * 100).toFixed(1).replace(/\.0$/, "");
+const idOf = (page) => page.url().split("/").pop().split("?")[0];
+
+async function go(page, path) {
+  await page.goto(url + path);
+  await hydrated(page);
+}
+
+/** From the front page to a published model and back. */
+async function story(page, name, archive) {
+  await go(page, "/");
+  await page.click('main a.primary[href="/datasets"]');
+  await page.waitForURL("**/datasets");
+  await page.fill("#upload input[type=text]", name);
+  await page.setInputFiles("#upload-files", join(photos, archive));
+  await page.waitForSelector("#upload tbody tr");
+  same(await page.inputValue("#upload tbody tr input[type=text]"), name, "the folder's name is the class");
+  await page.click("#upload .form-actions .primary");
+  await page.waitForURL(`**/datasets/${name}`);
+  const dataset = await api(`/datasets/${name}`);
+  same(dataset.latest.n_images, 130, "photos of the dataset");
+  await hydrated(page);
+  await inspect(page, `dataset-${name}`);
+
+  await page.click(".page-actions .primary");
+  await page.waitForURL("**/jobs/*");
+  const job = idOf(page);
+  same((await api(`/jobs/${job}`)).state, "draft", "a clone is a draft until it is started");
+  const patched = page.waitForResponse((response) => response.request().method() === "PATCH");
+  await page.selectOption("#draft select >> nth=0", "pilot");
+  check((await patched).ok(), "the policy is saved");
+  await page.waitForSelector("#prove .flag", { state: "detached" });
+  await inspect(page, `draft-${name}`);
+
+  await page.click(".page-actions .primary");
+  // A reload in the middle loses nothing: the log is told again.
+  await page.waitForSelector("#log li");
+  await page.reload();
+  await hydrated(page);
+  await page.waitForSelector('.page-actions a[href^="/models/"]');
+  check((await page.locator("#log li").count()) >= 10, "every stage is in the log");
+  await inspect(page, `job-${name}`);
+
+  await page.click('.page-actions a[href^="/models/"]');
+  await page.waitForURL("**/models/*");
+  const model = idOf(page);
+  await hydrated(page);
+  await page.waitForSelector("#tau:not([disabled])");
+  await inspect(page, `review-${name}`);
+  await slider(page, model);
+  await cell(page, model);
+
+  const before = await api("/channels/production");
+  await page.click(".banner .primary");
+  await page.fill("#publish textarea", `adds ${name}`);
+  await page.click("#publish .primary");
+  await page.waitForSelector(".banner .tag.pass");
+  const after = await api("/channels/production");
+  same(after.current.model, model, "what is live");
+  same(after.current.note, `adds ${name}`, "its note");
+
+  await go(page, "/releases");
+  await inspect(page, `releases-${name}`);
+  const production = page.locator("#channels li", { hasText: "production" });
+  await production.locator("button").first().click();
+  await production.locator("form .primary").click();
+  await page.waitForFunction((n) => document.querySelectorAll("#release-log tbody tr").length > n, after.current.number);
+  same((await api("/channels/production")).current.model, before.current.model, "what is live after the undo");
+}
+
+/** At each threshold the page shows what the API's report at that threshold says. */
+async function slider(page, model) {
+  for (const tau of TAUS) {
+    await page.$eval(
+      "#tau",
+      (input, value) => {
+        input.value = value;
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+      },
+      tau,
+    );
+    await page.waitForFunction((tau) => document.querySelector("#tau + output").textContent === tau, tau);
+    const report = await api(`/models/${model}/report?tau=${tau}`);
+    const expected = Object.fromEntries(
+      report.candidate.per_class.map((metrics) => {
+        const before = report.baseline.per_class.find((other) => other.class === metrics.class);
+        const loss = report.comparison.old_classes.find((old) => old.class === metrics.class);
+        const figures = [before ? percent(before.recall) : "–", percent(metrics.recall), loss ? `${loss.images.x}` : "–"];
+        return [metrics.class, figures];
+      }),
+    );
+    const shown = Object.fromEntries(
+      await page.$$eval("#classes tbody tr", (rows) =>
+        rows.map((row) => [
+          row.querySelector("th b").textContent,
+          [...row.querySelectorAll("td.n")].map((cell) => cell.textContent),
+        ]),
+      ),
+    );
+    same(Object.keys(shown).sort(), Object.keys(expected).sort(), `classes at ${tau}`);
+    for (const name of Object.keys(expected)) same(shown[name], expected[name], `${name} at ${tau}`);
+    const matrix = await page.$$eval("#confusion tbody tr", (rows) =>
+      rows.map((row) => [...row.querySelectorAll("td")].map((cell) => Number(cell.textContent.replace("·", "0")))),
+    );
+    same(matrix, report.candidate.confusion, `confusion at ${tau}`);
+    const lost = report.comparison.old_classes.reduce((sum, old) => sum + old.images.x, 0);
+    const figure = await page.textContent(".figures div:nth-child(2) dd");
+    same(figure.replace(/\D+/g, " ").trim(), `${lost} ${report.comparison.n_right}`, `lost at ${tau}`);
+  }
+  await page.click(".slider .button");
+}
+
+/** A cell of the confusion matrix opens as many photos as it counts. */
+async function cell(page, model) {
+  const report = await api(`/models/${model}/report`);
+  const row = report.candidate.confusion.findIndex((counts) => counts.at(-1) > 0);
+  const count = report.candidate.confusion[row].at(-1);
+  await page.click(`#confusion tbody tr:nth-child(${row + 1}) td:last-child button`);
+  await page.waitForSelector("#confusion .photos img");
+  same(await page.locator("#confusion .photos li").count(), Math.min(count, 60), "photos of the cell");
+  await page.click(`#confusion tbody tr:nth-child(${row + 1}) td:last-child button`);
+}
+
+await test("the story in English, wide", async () => {
+  await story(await open("en-GB"), "fu-ma", "fu-ma.zip");
+});
+
+await test("the story in Chinese, on a phone", async () => {
+  const page = await open("zh-CN", WIDTHS.narrow);
+  await story(page, "fu-merchant", "fu-merchant.zip");
+  same(await page.getAttribute("html", "lang"), "zh", "the language of the page");
+  await page.close();
+});
+
+await test("every list and the comparison, in both languages", async () => {
+  const models = (await api("/models")).map((model) => model.id);
+  for (const locale of ["en-GB", "zh-CN"]) {
+    const page = await open(locale);
+    const pages = { home: "/", datasets: "/datasets", jobs: "/jobs", models: "/models", compare: `/compare?models=${models.slice(0, 3)}` };
+    for (const [name, path] of Object.entries(pages)) {
+      await go(page, path);
+      await inspect(page, `${name}-${locale.slice(0, 2)}`);
+    }
+    await page.close();
+  }
+});
+
+await test("what is missing says so", async () => {
+  const page = await open("en-GB");
+  await page.goto(`${url}/models/no-such-model`);
+  await page.waitForSelector("[role=alert]");
+  check((await page.textContent("[role=alert]")).includes("no-such-model"), "the error names what is missing");
+  await page.goto(`${url}/nowhere`);
+  check((await page.textContent("h1")).length > 0, "a page for an unknown address");
+});
+
+await test("two tabs see the same release", async () => {
+  const [first, second] = [await open("en-GB"), await open("en-GB")];
+  await go(first, "/");
+  await go(second, "/");
+  const live = await api("/channels/production");
+  for (const page of [first, second]) {
+    check((await page.textContent("#live")).includes(live.current.model.slice(-8)), "both show the live model");
+  }
+});
+
+await test("the keyboard reaches the content and the switch of languages", async () => {
+  const page = await open("en-GB");
+  await go(page, "/");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  same(await page.evaluate(() => document.activeElement.id), "content", "the skip link moves the focus");
+  await page.focus('button[lang="zh"]');
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => document.documentElement.lang === "zh");
+  await page.reload();
+  same(await page.getAttribute("html", "lang"), "zh", "the choice is kept");
+});
+
+await end();
