@@ -12,6 +12,7 @@ pub mod ids;
 pub mod job;
 pub mod model;
 pub mod names;
+pub mod people;
 pub mod release;
 pub mod report;
 pub mod request;
