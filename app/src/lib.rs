@@ -17,6 +17,7 @@ mod components;
 mod frame;
 mod language;
 mod pages;
+pub mod visitor;
 
 use leptos::prelude::*;
 use leptos_meta::{Link, MetaTags, Stylesheet, provide_meta_context};
@@ -27,6 +28,8 @@ use crate::frame::Frame;
 use crate::language::Languages;
 use crate::pages::home::HomePage;
 use crate::pages::missing::MissingPage;
+use crate::pages::setup::SetupPage;
+use crate::pages::sign_in::SignInPage;
 
 /// The document around the pages. `lang` and `dir` of `<html>` follow the reader's language.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -63,6 +66,8 @@ pub fn App() -> impl IntoView {
                     <Routes fallback=MissingPage>
                         // The whole page in one answer: it reads the same with scripts off.
                         <Route path=StaticSegment("") view=HomePage ssr=SsrMode::Async/>
+                        <Route path=StaticSegment("sign-in") view=SignInPage ssr=SsrMode::Async/>
+                        <Route path=StaticSegment("setup") view=SetupPage ssr=SsrMode::Async/>
                     </Routes>
                 </Frame>
             </Router>

@@ -22,6 +22,16 @@ impl Backend for Fetch {
             request.body(body)?.send().await
         })
     }
+
+    fn delete(&self, path: String) -> Answer {
+        answer(async move { Request::delete(&path).send().await })
+    }
+}
+
+/// Leaves the page for another of this server, loaded anew: what was rendered for somebody else does not stay.
+pub fn go_to(address: &str) {
+    // Fails only while another page is being loaded already.
+    let _ = leptos::prelude::window().location().set_href(address);
 }
 
 /// Microseconds since 1970, UTC, by the clock of this machine.

@@ -1,6 +1,7 @@
 //! Small pieces that pages are made of; pure functions of domain types.
 
 pub(crate) mod error;
+pub(crate) mod form;
 pub(crate) mod panel;
 pub(crate) mod time;
 pub(crate) mod verdict;

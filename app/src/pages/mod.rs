@@ -2,3 +2,5 @@
 
 pub(crate) mod home;
 pub(crate) mod missing;
+pub(crate) mod setup;
+pub(crate) mod sign_in;
