@@ -73,7 +73,9 @@ async fn serve(config: Config) -> Result<(), StartError> {
 }
 
 fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    // A browser that comes back with a session that has ended is no event.
+    let quiet = || EnvFilter::new("info,sqlx=warn,tower_sessions_core=error");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -79,8 +79,8 @@ fn too_many(wait_s: u64) -> Response {
         "too-many-failures",
         "Too many failures",
         format!(
-            "more than {} tries to sign in with this name failed within a minute; try again in {wait_s} seconds",
-            throttle::MAX_FAILURES - 1
+            "{} tries to sign in with this name failed within a minute; try again in {wait_s} seconds",
+            throttle::MAX_FAILURES
         ),
     );
     let mut response = problem.into_response();
