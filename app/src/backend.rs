@@ -25,6 +25,12 @@ pub trait Backend: Send + Sync {
 
     /// Changes what is there: `body` is JSON text.
     fn patch(&self, path: String, body: String) -> Answer;
+
+    /// Ends what is there. A stand-in that only reads needs none.
+    fn delete(&self, path: String) -> Answer {
+        let refused = BackendError::unreachable(&format!("{path} cannot be ended from here"));
+        Box::pin(std::future::ready(Err(refused)))
+    }
 }
 
 /// The backend as pages find it in their context.

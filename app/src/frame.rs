@@ -1,10 +1,11 @@
-//! What stands around every page: the way to its content, the navigation, the language.
+//! What stands around every page: the way to its content, the navigation, who is signed in, the language.
 
 use leptos::prelude::*;
 use leptos_i18n::{t, t_string};
 use leptos_router::components::A;
 
 use crate::language::{LanguageSwitch, use_i18n};
+use crate::visitor::Account;
 
 /// The frame around a page.
 #[component]
@@ -27,6 +28,7 @@ pub(crate) fn Frame(children: TypedChildren<impl IntoView + 'static>) -> impl In
                     <A href="/releases">{t!(i18n, nav.releases)}</A>
                     <a href="/api/v1/openapi.json" rel="external">{t!(i18n, nav.api)}</a>
                 </nav>
+                <Account/>
                 <LanguageSwitch/>
             </header>
             <main id="content" class="frame-main" tabindex="-1">

@@ -21,6 +21,7 @@ mod components;
 mod frame;
 mod language;
 mod pages;
+pub mod visitor;
 
 use leptos::prelude::*;
 use leptos_meta::{Link, MetaTags, Stylesheet, provide_meta_context};
@@ -38,6 +39,8 @@ use crate::pages::missing::MissingPage;
 use crate::pages::models::ModelsPage;
 use crate::pages::releases::ReleasesPage;
 use crate::pages::review::ReviewPage;
+use crate::pages::setup::SetupPage;
+use crate::pages::sign_in::SignInPage;
 
 /// The document around the pages. `lang` and `dir` of `<html>` follow the reader's language.
 pub fn shell(options: LeptosOptions) -> AnyView {
@@ -83,6 +86,8 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("/models/:id") view=ReviewPage ssr=SsrMode::Async/>
                         <Route path=path!("/compare") view=ComparePage ssr=SsrMode::Async/>
                         <Route path=path!("/releases") view=ReleasesPage ssr=SsrMode::Async/>
+                        <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async/>
+                        <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async/>
                     </Routes>
                 </Frame>
             </Router>

@@ -11,9 +11,10 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use trainer::artifacts::Artifacts;
 
+use crate::auth::{Auth, links};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, StorageConfig};
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, users};
 use crate::jobs::{DbQueue, Wake, Workers, WorkersConfig, run_until};
 use crate::state::AppState;
 use crate::storage::{self, StorageError};
@@ -58,6 +59,9 @@ pub enum StartError {
     /// No thread for a worker.
     #[error("cannot start a worker: {0}")]
     Worker(std::io::Error),
+    /// The link for the first account.
+    #[error("cannot make the link for the first account: {0}")]
+    FirstAccount(String),
     /// The server stopped answering.
     #[error("the server stopped: {0}")]
     Serve(std::io::Error),
@@ -112,7 +116,6 @@ impl Application {
     /// # Errors
     /// Says what is in the way.
     pub async fn build_with_clock(config: Config, clock: Clock) -> Result<Self, StartError> {
-        config.check()?;
         let storage = Storage::open(&config.storage).await?;
         let listen = |source| StartError::Listen {
             address: config.listen,
@@ -134,6 +137,7 @@ impl Application {
             backbone,
             clock,
             wake,
+            auth: Auth::default(),
             placing: Arc::default(),
             decoding: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(2, usize::from),
@@ -153,6 +157,19 @@ impl Application {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the first account is made, as long as there is none: an address with a new key that is good once, for a day.
+    ///
+    /// # Errors
+    /// The database says no.
+    pub async fn first_start(&self) -> Result<Option<String>, StartError> {
+        if users::exist(&self.state.db).await? {
+            return Ok(None);
+        }
+        let path = links::issue(&self.state.db, &self.state.clock, None).await;
+        let path = path.map_err(|error| StartError::FirstAccount(error.sentence()))?;
+        Ok(Some(format!("http://{}{path}", self.address)))
     }
 
     /// What its handlers would use; it answers nobody any more.

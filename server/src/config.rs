@@ -20,9 +20,9 @@ pub struct Config {
         value_name = "ADDR:PORT"
     )]
     pub listen: SocketAddr,
-    /// Answer on an address that others can reach although nobody has to sign in.
-    #[arg(long)]
-    pub insecure: bool,
+    /// Browsers come by https, through a proxy in front of this server: cookies are sent by https only.
+    #[arg(long, env = "REHEAD_BEHIND_TLS")]
+    pub behind_tls: bool,
     /// Embedded workers; 0 where others do the work.
     #[arg(long, env = "REHEAD_WORKERS", default_value_t = 1, value_name = "N")]
     pub workers: usize,
@@ -57,12 +57,6 @@ pub struct StorageConfig {
 /// A configuration that must not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Anybody who reaches the address could publish.
-    #[error(
-        "{0} can be reached from other machines and there are no accounts yet: anybody could publish a model. Listen on \
-         127.0.0.1 behind a proxy that asks who is there, or add --insecure"
-    )]
-    Exposed(SocketAddr),
     /// The lease is too short for a heartbeat.
     #[error("a lease of {0} ms is too short, it must be at least 100 ms")]
     Lease(u32),
@@ -80,21 +74,17 @@ impl Config {
                 lease_ms: 15_000,
             },
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            insecure: false,
+            behind_tls: false,
             workers: 1,
             site: PathBuf::from("target/site"),
         }
     }
 
-    /// Refuses what would be unsafe.
-    ///
-    /// # Errors
-    /// An address that others can reach without `--insecure`, or a lease that cannot be kept.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        if !self.listen.ip().is_loopback() && !self.insecure {
-            return Err(ConfigError::Exposed(self.listen));
-        }
-        self.storage.check()
+    /// Whether only browsers on this machine can come, so that one which asks for another name was led astray. A proxy in
+    /// front brings the names of the world.
+    #[must_use]
+    pub fn is_local_only(&self) -> bool {
+        self.listen.ip().is_loopback() && !self.behind_tls
     }
 }
 
@@ -145,14 +135,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback_without_insecure() {
+    fn only_loopback_without_a_proxy_is_local() {
         let mut config = Config::local(PathBuf::from("x"));
-        assert!(config.check().is_ok());
+        assert!(config.is_local_only());
         config.listen = "[::1]:80".parse().unwrap();
-        assert!(config.check().is_ok());
+        assert!(config.is_local_only());
+        config.behind_tls = true;
+        assert!(!config.is_local_only());
         config.listen = "0.0.0.0:80".parse().unwrap();
-        assert!(config.check().unwrap_err().to_string().contains("--insecure"));
-        config.insecure = true;
-        assert!(config.check().is_ok());
+        config.behind_tls = false;
+        assert!(!config.is_local_only());
     }
 }

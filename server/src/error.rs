@@ -81,6 +81,15 @@ impl ApiError {
     pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(error.into())
     }
+
+    /// What is wrong in one sentence, for whoever stands at the server itself.
+    #[must_use]
+    pub(crate) fn sentence(self) -> String {
+        match self {
+            Self::Problem(parts) => parts.detail,
+            Self::Internal(error) => error.to_string(),
+        }
+    }
 }
 
 /// An answer never repeats more than a line of what the caller sent.

@@ -6,8 +6,10 @@
 // The type of a rendered page nests as deep as the page does.
 #![recursion_limit = "512"]
 
+pub mod admin;
 mod api;
 mod application;
+mod auth;
 pub mod client;
 mod clock;
 mod config;

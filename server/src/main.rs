@@ -22,6 +22,9 @@ enum Role {
     Worker(StorageConfig),
     /// Bring the database's schema up to date.
     Migrate(StorageConfig),
+    /// Make accounts and tokens, straight on the database.
+    #[command(subcommand)]
+    Admin(server::admin::Command),
     #[command(flatten)]
     Client(server::client::Command),
 }
@@ -30,6 +33,10 @@ enum Role {
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().role {
         Role::Client(command) => return server::client::run(command).await,
+        Role::Admin(command) => {
+            let done = server::admin::run(command).await;
+            return ended(done);
+        }
         Role::Serve(config) => serve(*config).await,
         Role::Worker(config) => {
             log();
@@ -40,6 +47,10 @@ async fn main() -> ExitCode {
             server::migrate(&config).await
         }
     };
+    ended(outcome)
+}
+
+fn ended<E: std::fmt::Display>(outcome: Result<(), E>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,11 +64,18 @@ async fn serve(config: Config) -> Result<(), StartError> {
     log();
     let application = Application::build(config).await?;
     println!("Rehead answers at http://{}", application.address());
+    if let Some(address) = application.first_start().await? {
+        let said = format!("First start: open {address} to make the first account (valid 24 h, once)");
+        println!("{said}");
+        tracing::info!("{said}");
+    }
     application.run(stopped()).await
 }
 
 fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    // A browser that comes back with a session that has ended is no event.
+    let quiet = || EnvFilter::new("info,sqlx=warn,tower_sessions_core=error");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -3,21 +3,25 @@
 use std::sync::Arc;
 
 use app::backend::{Answer, Backend, BackendError, SharedBackend};
+use app::visitor::Visitor;
 use app::{App, shell};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get_service;
 use leptos::config::LeptosOptions;
-use leptos::prelude::provide_context;
-use leptos_axum::{LeptosRoutes, generate_route_list, render_app_async_with_context};
+use leptos::nonce::use_nonce;
+use leptos::prelude::{provide_context, use_context};
+use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list, render_app_async_with_context};
 use tower::ServiceExt as _;
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::auth::caller::Caller;
 use crate::state::AppState;
 
 /// Pages, scripts and styles.
@@ -28,8 +32,7 @@ pub(crate) fn routes(state: &AppState, api: Router) -> Router {
         .site_root(site.display().to_string())
         .site_pkg_dir("pkg")
         .build();
-    let backend: SharedBackend = Arc::new(InProcess { api });
-    let given = move || provide_context::<SharedBackend>(Arc::clone(&backend));
+    let given = move || give(&api);
     let page = {
         let options = options.clone();
         move || shell(options.clone())
@@ -49,6 +52,43 @@ pub(crate) fn routes(state: &AppState, api: Router) -> Router {
         .with_state(options)
 }
 
+/// The addresses of the pages, as the router writes them.
+#[cfg(test)]
+pub(crate) fn paths() -> Vec<String> {
+    let routes = generate_route_list(App);
+    routes.iter().map(|route| route.path().to_owned()).collect()
+}
+
+/// What a page finds in its context: the API with the request's own session, who looks, and a policy for the answer.
+fn give(api: &Router) {
+    let parts = use_context::<Parts>();
+    let caller = parts.as_ref().and_then(|parts| parts.extensions.get::<Caller>());
+    provide_context(Visitor {
+        name: caller.map(|caller| caller.name.to_string()),
+    });
+    let mut proof = HeaderMap::new();
+    for name in [COOKIE, AUTHORIZATION] {
+        if let Some(value) = parts.as_ref().and_then(|parts| parts.headers.get(&name)) {
+            proof.insert(name, value.clone());
+        }
+    }
+    provide_context::<SharedBackend>(Arc::new(InProcess {
+        api: api.clone(),
+        proof,
+    }));
+    // Scripts are ours, or carry the random word of this very answer: what somebody smuggled into a note never runs.
+    let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) else {
+        return;
+    };
+    let policy = format!(
+        "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: \
+         data:; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.insert_header(CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
 /// What no route knows: a page that says so, or for a script a problem.
 async fn missing<V>(
     request: Request,
@@ -66,23 +106,26 @@ where
     response
 }
 
-/// The API's router, asked without a socket.
+/// The API's router, asked without a socket, by whoever asked for the page.
 struct InProcess {
     api: Router,
+    /// The headers that say who asks.
+    proof: HeaderMap,
 }
 
 impl InProcess {
     fn ask(&self, method: Method, path: String, body: Option<String>) -> Answer {
         const MOST_BYTES: usize = 64 * 1024 * 1024;
-        let api = self.api.clone();
+        let (api, proof) = (self.api.clone(), self.proof.clone());
         Box::pin(async move {
-            let request = Request::builder()
+            let mut request = Request::builder()
                 .method(method)
                 .uri(path)
                 .header(HOST, "localhost")
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.map_or_else(Body::empty, Body::from))
                 .map_err(|error| BackendError::unreachable(&error.to_string()))?;
+            request.headers_mut().extend(proof);
             let response = match api.oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -111,5 +154,9 @@ impl Backend for InProcess {
 
     fn patch(&self, path: String, body: String) -> Answer {
         self.ask(Method::PATCH, path, Some(body))
+    }
+
+    fn delete(&self, path: String) -> Answer {
+        self.ask(Method::DELETE, path, None)
     }
 }

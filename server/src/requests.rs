@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use domain::api::Problem;
 use tracing::Instrument as _;
 
+use crate::auth::sessions;
+use crate::auth::tokens::bearer;
 use crate::error::{ApiError, ProblemParts};
 use crate::ids::new_id;
 use crate::state::AppState;
@@ -23,11 +25,11 @@ pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id
 pub(crate) async fn wrap(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let id = new_id(&state.clock);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let is_api = path.starts_with("/api/");
+    let is_api = is_api(&path);
     let span = tracing::info_span!("request", id, %method, path);
     let start_us = state.clock.now_us();
     let answer = async {
-        match refuse_forged(request.method(), request.headers(), state.config.insecure) {
+        match refuse_forged(request.method(), request.headers(), state.config.is_local_only()) {
             Ok(()) => next.run(request).await,
             Err(error) => axum::response::IntoResponse::into_response(error),
         }
@@ -42,9 +44,16 @@ pub(crate) async fn wrap(State(state): State<AppState>, request: Request, next: 
     response
 }
 
-/// Without accounts, two things would let any web page publish a model: a form or fetch from another site, and a name
-/// of the attacker's that resolves to this machine. Both show in the headers that a browser sets itself.
-fn refuse_forged(method: &Method, headers: &HeaderMap, insecure: bool) -> Result<(), ApiError> {
+/// Whether an address is the API's, where whatever goes wrong is a problem document.
+pub(crate) fn is_api(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
+/// Two things would let any web page act for whoever is signed in, or look at a server that only this machine should
+/// reach: a form or fetch from another site, and a name of the attacker's that resolves to this machine. Both show in the
+/// headers that a browser sets itself. A browser sends its cookie by itself, so a cookie counts only where it says as well
+/// where the request comes from; a token is sent by nobody who does not know it.
+fn refuse_forged(method: &Method, headers: &HeaderMap, local_only: bool) -> Result<(), ApiError> {
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let refused = |detail: String| {
         Err(ApiError::problem(
@@ -55,7 +64,7 @@ fn refuse_forged(method: &Method, headers: &HeaderMap, insecure: bool) -> Result
         ))
     };
     let host = text(&HOST);
-    if !insecure
+    if local_only
         && let Some(host) = host
         && !is_loopback(host)
     {
@@ -63,6 +72,9 @@ fn refuse_forged(method: &Method, headers: &HeaderMap, insecure: bool) -> Result
         return refused(format!("this server answers to loopback names only, not to {host:?}"));
     }
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    if bearer(headers).is_some() {
         return Ok(());
     }
     let site = text(&HeaderName::from_static("sec-fetch-site"));
@@ -74,8 +86,22 @@ fn refuse_forged(method: &Method, headers: &HeaderMap, insecure: bool) -> Result
         if host != Some(from) {
             return refused("the request comes from a page of another origin".to_owned());
         }
+    } else if site.is_none() && has_session(headers) {
+        return refused(
+            "a request with a session's cookie says in Origin or Sec-Fetch-Site where it comes from; a script sends a \
+             token instead"
+                .to_owned(),
+        );
     }
     Ok(())
+}
+
+fn has_session(headers: &HeaderMap) -> bool {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut names = cookies
+        .flat_map(|value| value.split(';'))
+        .map(|pair| pair.split('=').next());
+    names.any(|name| name.is_some_and(|name| name.trim() == sessions::COOKIE))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -97,10 +123,10 @@ async fn with_problem(response: Response, id: &str, is_api: bool) -> Response {
     if !(status.is_client_error() || status.is_server_error()) || (parts.is_none() && !is_api) {
         return response;
     }
+    let (mut head, body) = response.into_parts();
     let parts = match parts {
         Some(parts) => parts,
         None => {
-            let (_, body) = response.into_parts();
             let said = to_bytes(body, MOST_BYTES).await.unwrap_or_default();
             generic(status, &String::from_utf8_lossy(&said))
         }
@@ -113,12 +139,14 @@ async fn with_problem(response: Response, id: &str, is_api: bool) -> Response {
         request_id: id.to_owned(),
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
+    if status == StatusCode::UNAUTHORIZED {
+        head.headers
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    Response::from_parts(head, Body::from(body))
 }
 
 fn generic(status: StatusCode, said: &str) -> ProblemParts {
@@ -167,20 +195,41 @@ mod tests {
     fn requests_of_other_sites_are_refused() {
         let local = ("host", "127.0.0.1:3000");
         type Case = (Method, Vec<(&'static str, &'static str)>, bool);
-        let cases: [Case; 9] = [
+        let cookie = ("cookie", "a=1; rehead_session=x");
+        let token = ("authorization", "Bearer rh_x");
+        let cases: [Case; 15] = [
             (Method::POST, vec![local], true),
             (Method::POST, vec![local, ("origin", "http://127.0.0.1:3000")], true),
             (Method::POST, vec![local, ("origin", "http://evil.example")], false),
             (Method::POST, vec![local, ("origin", "null")], false),
             (Method::POST, vec![local, ("sec-fetch-site", "cross-site")], false),
             (Method::PUT, vec![local, ("sec-fetch-site", "same-site")], false),
+            (Method::POST, vec![local, cookie], false),
+            (Method::DELETE, vec![local, ("cookie", "rehead_language=zh")], true),
+            (
+                Method::POST,
+                vec![local, cookie, ("origin", "http://127.0.0.1:3000")],
+                true,
+            ),
+            (
+                Method::POST,
+                vec![local, cookie, ("sec-fetch-site", "same-origin")],
+                true,
+            ),
+            (Method::POST, vec![local, cookie, ("sec-fetch-site", "none")], true),
+            (Method::POST, vec![local, cookie, token], true),
             (Method::GET, vec![local, ("sec-fetch-site", "cross-site")], true),
             (Method::GET, vec![("host", "evil.example")], false),
             (Method::GET, vec![("host", "[::1]:3000")], true),
         ];
         for (method, pairs, allowed) in cases {
-            let got = refuse_forged(&method, &headers(&pairs), false).is_ok();
+            let got = refuse_forged(&method, &headers(&pairs), true).is_ok();
             assert_eq!(got, allowed, "{method} {pairs:?}");
         }
+        let elsewhere = headers(&[("host", "rehead.example")]);
+        assert!(
+            refuse_forged(&Method::GET, &elsewhere, false).is_ok(),
+            "others reach it by its own name"
+        );
     }
 }

@@ -16,7 +16,9 @@ use utoipa_axum::routes;
 
 use crate::api::{
     channels, dataset_versions, datasets, events, images, jobs, models, overview, projects, requests as responses,
+    session, setup, tokens, users,
 };
+use crate::auth::{guard, sessions};
 use crate::requests;
 use crate::state::AppState;
 
@@ -32,6 +34,13 @@ struct Description;
 
 fn v1() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(session::create, session::delete))
+        .routes(routes!(session::me))
+        .routes(routes!(setup::get, setup::create))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::grant, users::expel))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::delete))
         .routes(routes!(overview::get))
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::get))
@@ -96,16 +105,18 @@ pub(crate) fn all(state: &AppState, pages: Router) -> Router {
     guarded(state, api(state).merge(pages))
         .layer(fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(REFERRER_POLICY, "same-origin"))
-        // No other site may lay a page of ours under its own and have somebody publish by a click.
+        // Pages bring a policy of their own; what else is answered is no document to act in.
         .layer(fixed(
             CONTENT_SECURITY_POLICY,
-            "frame-ancestors 'none'; base-uri 'self'; object-src 'none'",
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ))
         .layer(CompressionLayer::new().compress_when(compressible))
 }
 
 fn guarded(state: &AppState, routes: Router) -> Router {
     routes
+        .layer(middleware::from_fn_with_state(state.clone(), guard::check))
+        .layer(sessions::layer(state))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(state.clone(), requests::wrap))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use engine::Backbone;
 use trainer::artifacts::Artifacts;
 
+use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
@@ -28,6 +29,8 @@ pub(crate) struct AppState {
     pub decoding: Arc<tokio::sync::Semaphore>,
     /// A permit for each export of features that may run at the same time: one holds all rows of a model in memory.
     pub exporting: Arc<tokio::sync::Semaphore>,
+    /// What signing in needs.
+    pub auth: Auth,
     /// Tells followers of jobs that something happened.
     pub wake: Wake,
     /// What the server was told at its start.

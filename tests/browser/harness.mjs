@@ -14,9 +14,15 @@ const started = Date.now();
 let cases = 0;
 let failed = 0;
 
+/** Cookies of whoever signed in last; every page opened later has them. */
+let signedIn;
+export async function remember(page) {
+  signedIn = await page.context().storageState();
+}
+
 /** A page in a language; `said` collects errors and warnings of its console. */
 export async function open(locale, viewport = WIDTHS.wide) {
-  const context = await browser.newContext({ locale, viewport, reducedMotion: "reduce" });
+  const context = await browser.newContext({ locale, viewport, reducedMotion: "reduce", storageState: signedIn });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   page.said = [];

@@ -1,12 +1,13 @@
 // The operator's story by mouse and by keyboard, in both languages, against a real server with a live baseline.
 import { join } from "node:path";
-import { WIDTHS, check, end, hydrated, inspect, open, same, test, url } from "./harness.mjs";
+import { WIDTHS, check, end, hydrated, inspect, open, remember, same, test, url } from "./harness.mjs";
 
 const photos = process.env.REHEAD_PHOTOS;
 const TAUS = ["0.500", "0.720", "0.900", "0.950", "0.999"];
 
 const api = async (path) => {
-  const response = await fetch(`${url}/api/v1${path}`);
+  const headers = { authorization: `Bearer ${process.env.REHEAD_TOKEN}` };
+  const response = await fetch(`${url}/api/v1${path}`, { headers });
   check(response.ok, `GET ${path}: ${response.status}`);
   return response.json();
 };
@@ -132,6 +133,36 @@ async function cell(page, model) {
   same(await page.locator("#confusion .photos li").count(), Math.min(count, 60), "photos of the cell");
   await page.click(`#confusion tbody tr:nth-child(${row + 1}) td:last-child button`);
 }
+
+const password = "correct horse battery staple";
+
+await test("a link sets the password, and the password signs in", async () => {
+  const page = await open("en-GB");
+  await page.goto(`${url}/models`);
+  check(new URL(page.url()).pathname === "/sign-in", "who is not signed in is asked who they are");
+  await hydrated(page);
+  await page.waitForSelector("form .primary:not([disabled])");
+  await inspect(page, "sign-in");
+  await page.goto(process.env.REHEAD_LINK);
+  await hydrated(page);
+  await page.waitForSelector("form .primary:not([disabled])");
+  await inspect(page, "setup");
+  await page.fill("#new-password", password);
+  await page.click("form .primary");
+  await page.waitForURL(`${url}/`);
+
+  const stranger = await open("en-GB");
+  await stranger.goto(`${url}/sign-in?next=%2Freleases`);
+  await stranger.waitForSelector("form .primary:not([disabled])");
+  await stranger.fill("#name", process.env.REHEAD_USER);
+  await stranger.fill("#password", "not the password at all");
+  await stranger.keyboard.press("Enter");
+  await stranger.waitForSelector("#form-failure p:not([hidden])");
+  await stranger.fill("#password", password);
+  await stranger.keyboard.press("Enter");
+  await stranger.waitForURL(`${url}/releases`);
+  await remember(stranger);
+});
 
 await test("the story in English, wide", async () => {
   await story(await open("en-GB"), "fu-ma", "fu-ma.zip");

@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use color_eyre::eyre::{Context, Result, ensure, eyre};
 use serde_json::Value;
 
+use crate::rest::Rest;
+
 /// The binary of this very build: it lies beside the folder of the test's own executable.
 ///
 /// # Errors
@@ -63,15 +65,25 @@ impl Said {
     }
 }
 
-/// Runs a client command against a server.
-pub(crate) async fn run(binary: &std::path::Path, server: &str, args: &[&str]) -> Result<Said> {
-    let output: Output = tokio::process::Command::new(binary)
+/// Runs a client command against a server, as whoever asks there.
+pub(crate) async fn run(binary: &std::path::Path, rest: &Rest, args: &[&str]) -> Result<Said> {
+    let mut command = tokio::process::Command::new(binary);
+    command
         .args(args)
-        .env("REHEAD_SERVER", server)
+        .env("REHEAD_SERVER", &rest.server)
+        // Whoever runs the tests may be signed in somewhere.
+        .env("XDG_CONFIG_HOME", "/nonexistent")
         .env_remove("REHEAD_PROJECT")
-        .kill_on_drop(true)
-        .output()
-        .await?;
+        .env_remove("REHEAD_TOKEN")
+        .kill_on_drop(true);
+    if let Some(token) = &rest.token {
+        command.env("REHEAD_TOKEN", token);
+    }
+    said(command.output().await?)
+}
+
+/// What a command that ended said.
+pub(crate) fn said(output: Output) -> Result<Said> {
     Ok(Said {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout)?,

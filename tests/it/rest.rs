@@ -9,7 +9,7 @@ use domain::event::JobEvent;
 use domain::ids::Digest;
 use domain::job::Job;
 use futures::{StreamExt, TryStreamExt, stream};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -18,22 +18,43 @@ use crate::photos::Photo;
 /// No answer of any case takes longer.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A server's address.
+/// A server's address, and who asks it.
 #[derive(Clone, Debug)]
 pub(crate) struct Rest {
     http: reqwest::Client,
     pub(crate) server: String,
+    /// Nobody without one.
+    pub(crate) token: Option<String>,
 }
 
 impl Rest {
+    /// Asks as nobody.
     pub(crate) fn new(server: String) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        Ok(Self { http, server })
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let token = None;
+        Ok(Self { http, server, token })
+    }
+
+    /// The same server, asked with this token.
+    pub(crate) fn with_token(&self, token: Option<String>) -> Self {
+        Self { token, ..self.clone() }
     }
 
     /// A request; `path` begins after `/api/v1`.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}/api/v1{path}", self.server))
+        self.page(method, &format!("/api/v1{path}"))
+    }
+
+    /// A request; `path` is the whole path.
+    pub(crate) fn page(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.server));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
@@ -165,6 +186,17 @@ impl Rest {
         }
         Ok(problem)
     }
+}
+
+/// What a browser would send back of the session that an answer begins.
+pub(crate) fn cookie(answer: &Response) -> Result<String> {
+    let cookie = answer.headers().get("set-cookie").and_then(|value| value.to_str().ok());
+    let cookie = cookie.ok_or_else(|| eyre!("no session begins: {}", answer.status()))?;
+    ensure!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && cookie.contains("Path=/"),
+        "{cookie}"
+    );
+    Ok(cookie.split(';').next().unwrap_or_default().to_owned())
 }
 
 async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T> {

@@ -7,9 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use color_eyre::eyre::{Result, eyre};
-use domain::api::JobResult;
+use domain::api::{DEFAULT_PROJECT, JobResult};
 use domain::ids::JobId;
 use domain::job::Job;
+use domain::names::{ProjectName, UserName};
+use domain::people::Role;
+use reqwest::Method;
+use serde_json::json;
+use server::admin::{self, AccountOptions};
 use server::db::Db;
 use server::jobs::{DbQueue, Wake};
 use server::{Application, Clock, Config, StorageConfig};
@@ -24,7 +29,7 @@ use trainer::worker::JobQueue;
 use crate::binary;
 use crate::cases::{full_size, story};
 use crate::postgres::Postgres;
-use crate::rest::Rest;
+use crate::rest::{self, Rest};
 
 /// Which engine a server keeps its rows in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +40,10 @@ pub(crate) enum Database {
 
 /// A server in this process.
 pub(crate) struct Node {
+    /// Asked by Ann, who may do everything and starts the jobs.
     pub(crate) rest: Rest,
+    /// Asked by Bob, a publisher of `main`, who may override a verdict on a job of hers.
+    pub(crate) other: Rest,
     /// Its data folder.
     pub(crate) data: PathBuf,
     storage: StorageConfig,
@@ -168,6 +176,29 @@ fn kept<T>(made: &Result<T, String>) -> Result<&T> {
     made.as_ref().map_err(|reason| eyre!("{reason}"))
 }
 
+/// The password of whoever has one.
+pub(crate) const PASSWORD: &str = "four words of no sense";
+
+/// Somebody with this role in `main`, or without one who may do everything.
+fn options(name: &str, role: Option<Role>) -> Result<AccountOptions> {
+    Ok(AccountOptions {
+        name: UserName::new(name)?,
+        role,
+        project: ProjectName::new(DEFAULT_PROJECT)?,
+        global_admin: role.is_none(),
+    })
+}
+
+/// Makes an account straight on the database, as `rehead admin` does; a token of its person.
+async fn person(storage: &StorageConfig, name: &str, role: Option<Role>) -> Result<String> {
+    let (db, clock) = (Db::connect(&storage.database_url()).await?, Clock::system());
+    let options = options(name, role)?;
+    admin::user(&db, &clock, &options, None).await?;
+    let issued = admin::token(&db, &clock, &options.name, "tests", 1).await?;
+    db.close().await;
+    Ok(issued.secret)
+}
+
 /// A lease so short that a killed worker's job is soon another's.
 const LEASE_MS: u32 = 3_000;
 
@@ -179,7 +210,9 @@ impl Node {
         config.workers = n_workers;
         let storage = config.storage.clone();
         let application = Application::build(config).await?;
-        let rest = Rest::new(format!("http://{}", application.address()))?;
+        let nobody = Rest::new(format!("http://{}", application.address()))?;
+        let rest = nobody.with_token(Some(person(&storage, "ann", None).await?));
+        let other = nobody.with_token(Some(person(&storage, "bob", Some(Role::Publisher)).await?));
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let until = async {
@@ -191,10 +224,35 @@ impl Node {
         });
         Ok(Self {
             rest,
+            other,
             data,
             storage,
             running: Mutex::new(Some((stop, task))),
         })
+    }
+
+    /// Somebody with this role in `main`, for whom the server is asked; without a role one who may do everything.
+    pub(crate) async fn as_person(&self, name: &str, role: Option<Role>) -> Result<Rest> {
+        Ok(self.rest.with_token(Some(person(&self.storage, name, role).await?)))
+    }
+
+    /// A browser's session of somebody with this role in `main`, as a `Cookie` header. The person chooses a password through
+    /// a one-time link.
+    pub(crate) async fn session(&self, name: &str, role: Role) -> Result<String> {
+        let db = self.db().await?;
+        let options = options(name, Some(role))?;
+        let path = admin::user(&db, &Clock::system(), &options, None).await?;
+        db.close().await;
+        let path = path.ok_or_else(|| eyre!("there is a link where no password is given"))?;
+        let key = path.rsplit('=').next().unwrap_or_default();
+        let body = json!({ "key": key, "password": PASSWORD });
+        let answer = self.rest.with_token(None).request(Method::POST, "/setup").json(&body);
+        rest::cookie(&answer.send().await?)
+    }
+
+    /// The database, beside the server.
+    pub(crate) async fn db(&self) -> Result<Db> {
+        Ok(Db::connect(&self.storage.database_url()).await?)
     }
 
     /// A job's row, as the API shows it.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::clock::Stopwatch;
 use crate::process::{cargo, root, run};
-use crate::rehead::Rehead;
+use crate::rehead::{Rehead, admin};
 use crate::server::Server;
 use crate::{front, machine, server};
 
@@ -20,6 +20,8 @@ use crate::{front, machine, server};
 const LUCKY: &str = "lucky";
 /// The class that is added: one handwriting of 福.
 const NEW: &str = "fu-ma";
+/// The account that looks at it all.
+const USER: &str = "demo";
 const CHANNEL: &str = "production";
 const REQUEST_TITLE: &str = "Recognise the fu-ma handwriting";
 
@@ -71,7 +73,14 @@ pub(crate) fn run_demo(options: &Options) -> Result<ExitCode> {
     })?;
     let mut server = server.ok_or_else(|| eyre!("the server was not started"))?;
 
-    let rehead = Rehead::new(&server);
+    let (mut token, mut link) = (String::new(), String::new());
+    steps.run("Make an account", || {
+        link = admin(&server, &["user", USER, "--global-admin"])?;
+        token = admin(&server, &["token", USER, "--name", "cargo xtask demo"])?;
+        Ok(format!("{USER}, with a token for this command"))
+    })?;
+
+    let rehead = Rehead::new(&server, token);
     let result = match story(&rehead, &mut steps) {
         Ok(result) => result,
         // A server that died in the middle is the cause, and its log says more than the client's error.
@@ -87,6 +96,8 @@ pub(crate) fn run_demo(options: &Options) -> Result<ExitCode> {
     println!("\nverdict: {} — {}", verdict.word, verdict.sentence);
     println!("{} ({:.1} s in all)", server.url(), whole.seconds());
     if !options.once {
+        println!("Look at it as {USER}: {link}");
+        println!("(this link sets a password and signs in, once, within 24 hours)");
         println!("The server stays up; Ctrl-C stops it.");
         let status = server.wait()?;
         bail!("the server ended ({status})\n{}", server.last_words());

@@ -55,6 +55,9 @@ pub(crate) fn run_dev(options: &Options) -> Result<ExitCode> {
                 match Server::start(options.port, &data) {
                     Ok(started) => {
                         println!("{} (log: {}/server.log)", started.url(), data.display());
+                        if let Some(said) = started.first_start() {
+                            println!("{said}");
+                        }
                         server = Some(started);
                     }
                     Err(error) => println!("{error:#}"),

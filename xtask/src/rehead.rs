@@ -11,16 +11,43 @@ use crate::server::{Server, binary};
 /// Exit codes of a watched job that ended with a verdict: pass, fail, unproven.
 const VERDICTS: [i32; 3] = [0, 10, 11];
 
-/// The command line, pointed at a server.
-#[derive(Debug)]
+/// The command line, pointed at a server, as somebody whom it knows.
 pub(crate) struct Rehead {
     url: String,
+    token: String,
+}
+
+/// What `rehead admin …` prints when it works on a server's folder.
+///
+/// # Errors
+/// It did not succeed: its own words.
+pub(crate) fn admin(server: &Server, args: &[&str]) -> Result<String> {
+    let mut command = program(binary());
+    command
+        .arg("admin")
+        .args(args)
+        .arg("--data")
+        .arg(server.data())
+        .env("REHEAD_SERVER", server.url())
+        .env_remove("REHEAD_DATABASE_URL")
+        .env_remove("REHEAD_STORE")
+        .stdin(Stdio::null());
+    let text = told(&command);
+    let output = command.output().wrap_err_with(|| format!("could not start `{text}`"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`{text}` failed ({}): {}", output.status, said.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 impl Rehead {
-    /// Of this server.
-    pub(crate) fn new(server: &Server) -> Self {
-        Self { url: server.url() }
+    /// Of this server, with a token of somebody's.
+    pub(crate) fn new(server: &Server, token: String) -> Self {
+        Self {
+            url: server.url(),
+            token,
+        }
     }
 
     /// Runs a command.
@@ -45,6 +72,7 @@ impl Rehead {
             .args(args)
             .arg("--json")
             .env("REHEAD_SERVER", &self.url)
+            .env("REHEAD_TOKEN", &self.token)
             .env_remove("REHEAD_PROJECT")
             .stderr(Stdio::inherit());
         let text = told(&command);

@@ -24,6 +24,7 @@ const N_LAST_LINES: usize = 20;
 pub(crate) struct Server {
     process: Child,
     address: SocketAddr,
+    data: PathBuf,
     log: PathBuf,
 }
 
@@ -61,7 +62,12 @@ impl Server {
         let process = command
             .spawn()
             .wrap_err_with(|| format!("could not start {}", binary().display()))?;
-        let mut server = Self { process, address, log };
+        let mut server = Self {
+            process,
+            address,
+            data: data.to_owned(),
+            log,
+        };
         server.wait_until_healthy()?;
         Ok(server)
     }
@@ -69,6 +75,18 @@ impl Server {
     /// Where it answers.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Its folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// What it said about the first account, where there was none when it started.
+    pub(crate) fn first_start(&self) -> Option<String> {
+        let log = fs::read_to_string(&self.log).ok()?;
+        let line = log.lines().find(|line| line.starts_with("First start:"))?;
+        Some(line.to_owned())
     }
 
     fn wait_until_healthy(&mut self) -> Result<()> {

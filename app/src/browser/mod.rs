@@ -25,6 +25,10 @@ impl Backend for Fetch {
     fn patch(&self, path: String, body: String) -> Answer {
         sent(Request::patch(&path), body)
     }
+
+    fn delete(&self, path: String) -> Answer {
+        answer(async move { Request::delete(&path).send().await })
+    }
 }
 
 fn sent(request: RequestBuilder, body: String) -> Answer {
@@ -53,6 +57,12 @@ pub(crate) async fn put_bytes(path: &str, bytes: &[u8]) -> Result<(), BackendErr
     }
     let text = response.text().await.unwrap_or_default();
     Err(BackendError::from_answer(response.status(), &text))
+}
+
+/// Leaves the page for another of this server, loaded anew: what was rendered for somebody else does not stay.
+pub fn go_to(address: &str) {
+    // Fails only while another page is being loaded already.
+    let _ = leptos::prelude::window().location().set_href(address);
 }
 
 /// Microseconds since 1970, UTC, by the clock of this machine.

@@ -9,3 +9,5 @@ pub(crate) mod missing;
 pub(crate) mod models;
 pub(crate) mod releases;
 pub(crate) mod review;
+pub(crate) mod setup;
+pub(crate) mod sign_in;

@@ -8,10 +8,12 @@ use domain::gate::verdict::{VerdictState, VerdictSummary};
 use domain::ids::{ModelId, ProjectId, ReleaseId};
 use domain::model::Model;
 use domain::names::ChannelName;
+use domain::people::Permission;
 use domain::release::{Channel, Release, ReleaseAction};
 use serde::Deserialize;
 
 use super::{InProject, named, project, requests};
+use crate::auth::caller::{Caller, forbidden};
 use crate::db;
 use crate::error::ApiError;
 use crate::ids::new_id;
@@ -26,9 +28,10 @@ const MAX_NOTE_CHARS: usize = 2000;
     responses((status = 200, body = Vec<Channel>)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<Channel>>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     Ok(Json(db::releases::channels(&state.db, &project.id).await?))
 }
 
@@ -37,10 +40,11 @@ pub(crate) async fn list(
     responses((status = 200, body = Channel), (status = 404)))]
 pub(crate) async fn get(
     State(state): State<AppState>,
+    caller: Caller,
     Path(name): Path<String>,
     Query(query): Query<InProject>,
 ) -> Result<Json<Channel>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     let channels = db::releases::channels(&state.db, &project.id).await?;
     let found = channels.into_iter().find(|channel| channel.name.as_str() == name);
     found.map(Json).ok_or_else(|| ApiError::not_found("channel", name))
@@ -49,15 +53,17 @@ pub(crate) async fn get(
 /// Publish a model: moves the channel from the release that the publisher saw (`expected`) to a new one.
 #[utoipa::path(post, path = "/channels/{name}/releases", tag = "releases", params(("name" = String, Path)),
     request_body = NewRelease, responses((status = 201, body = Release),
+        (status = 403, description = "The caller's own job, or not the caller's to override"),
         (status = 409, description = "The channel moved in the meantime"),
         (status = 422, description = "The verdict forbids it")))]
 pub(crate) async fn publish(
     State(state): State<AppState>,
+    caller: Caller,
     Path(name): Path<String>,
     Json(new): Json<NewRelease>,
 ) -> Result<(StatusCode, Json<Release>), ApiError> {
     let channel = ChannelName::new(name)?;
-    let project = project(&state, named(new.project.as_ref())).await?;
+    let project = project(&state, &caller, named(new.project.as_ref())).await?;
     requests::linkable(&state, &project.id, new.request.as_ref()).await?;
     check_note(&new.note)?;
     let model = db::models::get(&state.db, &new.model).await?;
@@ -76,6 +82,9 @@ pub(crate) async fn publish(
         )?),
         _ => override_reason,
     };
+    if override_reason.is_some() {
+        may_override(&state, &caller, &model).await?;
+    }
     let release = Release {
         id: ReleaseId(new_id(&state.clock)),
         project: project.id,
@@ -89,9 +98,10 @@ pub(crate) async fn publish(
         override_reason,
         note: new.note,
         request: new.request,
+        by: Some(caller.name.clone()),
         created_us: state.clock.now_us(),
     };
-    moved(&state, &release, new.expected.as_ref()).await
+    moved(&state, &caller, &release, new.expected.as_ref()).await
 }
 
 /// Put the previous model back.
@@ -100,11 +110,12 @@ pub(crate) async fn publish(
         (status = 409, description = "The channel moved in the meantime, or has no model before this one")))]
 pub(crate) async fn undo(
     State(state): State<AppState>,
+    caller: Caller,
     Path(name): Path<String>,
     Json(undo): Json<UndoRelease>,
 ) -> Result<(StatusCode, Json<Release>), ApiError> {
     let channel = ChannelName::new(name)?;
-    let project = project(&state, named(undo.project.as_ref())).await?;
+    let project = project(&state, &caller, named(undo.project.as_ref())).await?;
     check_note(&undo.note)?;
     let current = current(&state, &project.id, &channel, Some(&undo.expected)).await?;
     let current = current.ok_or_else(|| ApiError::conflict("the channel has no release to take back"))?;
@@ -130,9 +141,10 @@ pub(crate) async fn undo(
         override_reason: None,
         note: undo.note,
         request: current.request,
+        by: Some(caller.name.clone()),
         created_us: state.clock.now_us(),
     };
-    moved(&state, &release, Some(&undo.expected)).await
+    moved(&state, &caller, &release, Some(&undo.expected)).await
 }
 
 /// `?project=&channel=`
@@ -149,9 +161,10 @@ pub(crate) struct ReleaseQuery {
     responses((status = 200, body = Vec<Release>)))]
 pub(crate) async fn releases(
     State(state): State<AppState>,
+    caller: Caller,
     Query(query): Query<ReleaseQuery>,
 ) -> Result<Json<Vec<Release>>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     let releases = match query.channel.map(ChannelName::new).transpose()? {
         Some(channel) => db::releases::of_channel(&state.db, &project.id, &channel).await?,
         None => db::releases::list(&state.db, &project.id).await?,
@@ -179,7 +192,7 @@ fn allowed(verdict: &VerdictSummary, reason: Option<&str>) -> Result<Option<Stri
         return Ok(None);
     }
     if verdict.structural_failure {
-        return Err(forbidden(format!(
+        return Err(verdict_forbids(format!(
             "{} A structural failure is never overridden.",
             verdict.sentence
         )));
@@ -193,10 +206,33 @@ fn is_judged_against(model: &Model, live: &ModelId) -> bool {
     model.baseline.as_ref() == Some(live) || model.id == *live
 }
 
+/// A verdict is overridden by a reviewer who did not start the job: four eyes see more than two.
+async fn may_override(state: &AppState, caller: &Caller, model: &Model) -> Result<(), ApiError> {
+    let role = caller.role(&model.project);
+    if !role.is_some_and(|role| role.permits(Permission::Override)) {
+        return Err(forbidden(format!(
+            "overriding a verdict needs the role {} in the project",
+            Permission::Override.least_role()
+        )));
+    }
+    if db::jobs::is_of(&state.db, &model.job, &caller.id).await? {
+        return Err(ApiError::problem(
+            StatusCode::FORBIDDEN,
+            "own-override",
+            "Not one's own to override",
+            format!(
+                "{} made or started the job behind this model; its verdict is overridden by a reviewer who did not",
+                caller.name
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// The reason for an override, where there is a real one; `why` says what it has to outweigh.
 fn given(reason: Option<&str>, why: &str) -> Result<String, ApiError> {
     let Some(reason) = reason.map(str::trim) else {
-        return Err(forbidden(format!(
+        return Err(verdict_forbids(format!(
             "{why} Publish it all the same only with a reason, which goes to the log"
         )));
     };
@@ -211,7 +247,7 @@ fn given(reason: Option<&str>, why: &str) -> Result<String, ApiError> {
     )))
 }
 
-fn forbidden(detail: String) -> ApiError {
+fn verdict_forbids(detail: String) -> ApiError {
     ApiError::problem(
         StatusCode::UNPROCESSABLE_ENTITY,
         "verdict",
@@ -247,10 +283,11 @@ async fn current(
 
 async fn moved(
     state: &AppState,
+    caller: &Caller,
     release: &Release,
     expected: Option<&ReleaseId>,
 ) -> Result<(StatusCode, Json<Release>), ApiError> {
-    match db::releases::publish(&state.db, release, expected).await? {
+    match db::releases::publish(&state.db, release, expected, Some(&caller.id)).await? {
         Some(release) => {
             tracing::info!(channel = %release.channel, model = %release.model, release = %release.id, "a channel moved");
             state.wake.notify();
@@ -284,6 +321,7 @@ mod tests {
             override_reason: None,
             note: String::new(),
             request: None,
+            by: None,
             created_us: 0,
         }
     }

@@ -13,6 +13,7 @@ use trainer::images::{PerceptualHash, group_near_duplicates};
 
 use super::datasets::find;
 use super::{InProject, project};
+use crate::auth::caller::Caller;
 use crate::db;
 use crate::db::images::ImageRow;
 use crate::error::{ApiError, shortened};
@@ -34,11 +35,12 @@ const TRIES: usize = 8;
         (status = 422)))]
 pub(crate) async fn create(
     State(state): State<AppState>,
+    caller: Caller,
     Path(dataset): Path<String>,
     Query(query): Query<InProject>,
     Json(new): Json<NewDatasetVersion>,
 ) -> Result<(StatusCode, Json<DatasetVersion>), ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     let dataset = find(&state, &project.id, &dataset).await?;
     check(&new)?;
     // Uploads of this process take turns; those of others are found out by the database.

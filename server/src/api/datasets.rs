@@ -9,6 +9,7 @@ use domain::ids::{DatasetId, DatasetVersionId, ProjectId};
 use domain::names::DatasetName;
 
 use super::{InProject, named, project, requests};
+use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
 use crate::ids::new_id;
@@ -19,9 +20,10 @@ use crate::state::AppState;
     responses((status = 200, body = Vec<Dataset>)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<Dataset>>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     Ok(Json(db::datasets::list(&state.db, &project.id).await?))
 }
 
@@ -30,9 +32,10 @@ pub(crate) async fn list(
     responses((status = 201, body = Dataset), (status = 409, description = "The name is taken")))]
 pub(crate) async fn create(
     State(state): State<AppState>,
+    caller: Caller,
     Json(new): Json<NewDataset>,
 ) -> Result<(StatusCode, Json<Dataset>), ApiError> {
-    let project = project(&state, named(new.project.as_ref())).await?;
+    let project = project(&state, &caller, named(new.project.as_ref())).await?;
     requests::linkable(&state, &project.id, new.request.as_ref()).await?;
     let dataset = Dataset {
         id: DatasetId(new_id(&state.clock)),
@@ -56,10 +59,11 @@ pub(crate) async fn create(
     responses((status = 200, body = Dataset), (status = 404)))]
 pub(crate) async fn get(
     State(state): State<AppState>,
+    caller: Caller,
     Path(dataset): Path<String>,
     Query(query): Query<InProject>,
 ) -> Result<Json<Dataset>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     Ok(Json(find(&state, &project.id, &dataset).await?))
 }
 
@@ -68,10 +72,11 @@ pub(crate) async fn get(
     params(("dataset" = String, Path), InProject), responses((status = 200, body = Vec<DatasetVersion>)))]
 pub(crate) async fn versions(
     State(state): State<AppState>,
+    caller: Caller,
     Path(dataset): Path<String>,
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<DatasetVersion>>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     let dataset = find(&state, &project.id, &dataset).await?;
     Ok(Json(db::datasets::versions(&state.db, &dataset.id).await?))
 }
@@ -81,9 +86,10 @@ pub(crate) async fn versions(
     responses((status = 200, body = DatasetVersion), (status = 404)))]
 pub(crate) async fn version(
     State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<DatasetVersion>, ApiError> {
-    Ok(Json(find_version(&state, &DatasetVersionId(id)).await?))
+    Ok(Json(find_version(&state, &caller, &DatasetVersionId(id)).await?))
 }
 
 /// The rows of a version, by image.
@@ -91,16 +97,19 @@ pub(crate) async fn version(
     responses((status = 200, body = Vec<DatasetRow>), (status = 404)))]
 pub(crate) async fn rows(
     State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<DatasetRow>>, ApiError> {
-    let version = find_version(&state, &DatasetVersionId(id)).await?;
+    let version = find_version(&state, &caller, &DatasetVersionId(id)).await?;
     Ok(Json(db::datasets::rows(&state.db, &version.id).await?))
 }
 
-async fn find_version(state: &AppState, id: &DatasetVersionId) -> Result<DatasetVersion, ApiError> {
-    db::datasets::version(&state.db, id)
-        .await?
-        .ok_or_else(|| ApiError::not_found("dataset version", id))
+async fn find_version(state: &AppState, caller: &Caller, id: &DatasetVersionId) -> Result<DatasetVersion, ApiError> {
+    let missing = || ApiError::not_found("dataset version", id);
+    let version = db::datasets::version(&state.db, id).await?.ok_or_else(missing)?;
+    let dataset = db::datasets::get(&state.db, &version.dataset).await?;
+    caller.admit(&dataset.ok_or_else(missing)?.project, missing)?;
+    Ok(version)
 }
 
 /// A dataset of the project, by id or by name.

@@ -15,6 +15,7 @@ use futures::stream::unfold;
 use serde::Deserialize;
 
 use super::jobs::found;
+use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -44,11 +45,12 @@ struct Follower {
     responses((status = 200, content_type = "text/event-stream", body = JobEvent), (status = 404)))]
 pub(crate) async fn follow(
     State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<After>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let job = found(&state, &JobId(id)).await?;
+    let job = found(&state, &caller, &JobId(id)).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let seen = match last.map(str::parse) {
         Some(Ok(seen)) => seen,

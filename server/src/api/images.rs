@@ -13,6 +13,7 @@ use domain::ids::Digest;
 use trainer::artifacts::ArtifactKey;
 
 use super::{InProject, named, project};
+use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -27,6 +28,7 @@ const MAX_DIGESTS: usize = 10_000;
     responses((status = 200, body = MissingImages)))]
 pub(crate) async fn missing(
     State(state): State<AppState>,
+    caller: Caller,
     Json(asked): Json<MissingImages>,
 ) -> Result<Json<MissingImages>, ApiError> {
     if asked.images.len() > MAX_DIGESTS {
@@ -35,7 +37,7 @@ pub(crate) async fn missing(
             asked.images.len()
         )));
     }
-    let project = project(&state, named(asked.project.as_ref())).await?;
+    let project = project(&state, &caller, named(asked.project.as_ref())).await?;
     let images = db::images::missing(&state.db, &project.id, &asked.images).await?;
     Ok(Json(MissingImages {
         project: asked.project,
@@ -50,12 +52,13 @@ pub(crate) async fn missing(
         (status = 413), (status = 422, description = "Another digest, or not a picture")))]
 pub(crate) async fn put(
     State(state): State<AppState>,
+    caller: Caller,
     Path(digest): Path<String>,
     Query(query): Query<InProject>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<StoredImage>), ApiError> {
     let digest: Digest = parse(&digest)?;
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     let known = db::images::get(&state.db, &project.id, &digest).await?;
     let permit = Arc::clone(&state.decoding)
         .acquire_owned()
@@ -105,11 +108,12 @@ pub(crate) async fn put(
     responses((status = 200, content_type = "image/*"), (status = 404)))]
 pub(crate) async fn get(
     State(state): State<AppState>,
+    caller: Caller,
     Path(digest): Path<String>,
     Query(query): Query<InProject>,
 ) -> Result<Response, ApiError> {
     let digest: Digest = parse(&digest)?;
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     let key = ArtifactKey::image(&project.id, &digest);
     let artifacts = state.artifacts.clone();
     let bytes = state.blocking(move || artifacts.get(&key)).await?;

@@ -15,6 +15,7 @@ use domain::names::{ChannelName, ClassName};
 use serde::Deserialize;
 
 use super::{datasets, named, project, requests};
+use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
 use crate::ids::new_id;
@@ -33,9 +34,10 @@ pub(crate) struct JobQuery {
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobQuery), responses((status = 200, body = Vec<Job>)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Query(query): Query<JobQuery>,
 ) -> Result<Json<Vec<Job>>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     Ok(Json(db::jobs::list(&state.db, &project.id, query.state).await?))
 }
 
@@ -45,9 +47,10 @@ pub(crate) async fn list(
     responses((status = 201, body = Job), (status = 404), (status = 422)))]
 pub(crate) async fn create(
     State(state): State<AppState>,
+    caller: Caller,
     Json(new): Json<NewJob>,
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
-    let project = project(&state, named(new.project.as_ref())).await?;
+    let project = project(&state, &caller, named(new.project.as_ref())).await?;
     requests::linkable(&state, &project.id, new.request.as_ref()).await?;
     let added = versions(&state, &project.id, &new.datasets).await?;
     let spec = match &new.baseline {
@@ -70,17 +73,18 @@ pub(crate) async fn create(
         verdict: None,
         model: None,
         stage_times: Vec::new(),
+        created_by: Some(caller.name.clone()),
         created_us: state.clock.now_us(),
         queued_us: None,
         started_us: None,
         finished_us: None,
     };
-    db::jobs::insert(&state.db, &job).await?;
+    db::jobs::insert(&state.db, &job, Some(&caller.id)).await?;
     if new.start {
-        db::jobs::start(&state.db, &job.id, state.clock.now_us()).await?;
+        db::jobs::start(&state.db, &job.id, Some(&caller.id), state.clock.now_us()).await?;
     }
     state.wake.notify();
-    Ok((StatusCode::CREATED, Json(found(&state, &job.id).await?)))
+    Ok((StatusCode::CREATED, Json(found(&state, &caller, &job.id).await?)))
 }
 
 /// The versions that a job names: a dataset's latest by name or id, or a version's id.
@@ -201,7 +205,7 @@ async fn clone_of(
         };
         return Err(ApiError::invalid(format!("the clone would add no class: {hint}")));
     }
-    let source = found(state, &model.job).await?;
+    let source = by_id(state, &model.job).await?;
     let mut dataset_versions = source.spec.dataset_versions;
     for version in added {
         if !dataset_versions.contains(&version.id) {
@@ -309,7 +313,7 @@ async fn check_clone(
 ) -> Result<(), ApiError> {
     let model = db::models::get(&state.db, baseline).await?;
     let model = model.ok_or_else(|| ApiError::not_found("model", baseline))?;
-    let source = found(state, &model.job).await?;
+    let source = by_id(state, &model.job).await?;
     if config.reject_classes != source.spec.config.reject_classes {
         return Err(ApiError::invalid("a clone keeps its baseline's roles"));
     }
@@ -329,8 +333,12 @@ async fn check_clone(
 /// One job.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = Job), (status = 404)))]
-pub(crate) async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
-    Ok(Json(found(&state, &JobId(id)).await?))
+pub(crate) async fn get(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, ApiError> {
+    Ok(Json(found(&state, &caller, &JobId(id)).await?))
 }
 
 /// Change a draft; what is absent stays.
@@ -339,10 +347,11 @@ pub(crate) async fn get(State(state): State<AppState>, Path(id): Path<String>) -
         (status = 422)))]
 pub(crate) async fn patch(
     State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
     Json(patch): Json<JobPatch>,
 ) -> Result<Json<Job>, ApiError> {
-    let job = found(&state, &JobId(id)).await?;
+    let job = found(&state, &caller, &JobId(id)).await?;
     let mut spec = job.spec;
     if let Some(config) = patch.config {
         if config.mode != spec.config.mode {
@@ -363,7 +372,7 @@ pub(crate) async fn patch(
     spec.dataset_versions = versions.into_iter().map(|version| version.id).collect();
     check(&spec)?;
     if db::jobs::patch_spec(&state.db, &job.id, &spec).await? {
-        Ok(Json(found(&state, &job.id).await?))
+        Ok(Json(found(&state, &caller, &job.id).await?))
     } else {
         Err(ApiError::conflict(
             "only a draft can be changed; this job was started, so clone it instead",
@@ -374,35 +383,47 @@ pub(crate) async fn patch(
 /// Queue a draft.
 #[utoipa::path(post, path = "/jobs/{id}/start", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = Job), (status = 404), (status = 409, description = "No draft any more")))]
-pub(crate) async fn start(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
-    let job = found(&state, &JobId(id)).await?;
-    if !db::jobs::start(&state.db, &job.id, state.clock.now_us()).await? {
-        let now = found(&state, &job.id).await?.state;
+pub(crate) async fn start(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, ApiError> {
+    let job = found(&state, &caller, &JobId(id)).await?;
+    if !db::jobs::start(&state.db, &job.id, Some(&caller.id), state.clock.now_us()).await? {
+        let now = found(&state, &caller, &job.id).await?.state;
         return Err(ApiError::conflict(format!(
             "only a draft can be started; this job is {}",
             now.as_str()
         )));
     }
     state.wake.notify();
-    Ok(Json(found(&state, &job.id).await?))
+    Ok(Json(found(&state, &caller, &job.id).await?))
 }
 
 /// Stop a job; a running one stops within a moment. Stopping an ended job changes nothing.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = Job), (status = 404)))]
-pub(crate) async fn cancel(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Job>, ApiError> {
+pub(crate) async fn cancel(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, ApiError> {
     let id = JobId(id);
-    found(&state, &id).await?;
+    found(&state, &caller, &id).await?;
     db::jobs::request_cancel(&state.db, &id, state.clock.now_us()).await?;
     state.wake.notify();
-    Ok(Json(found(&state, &id).await?))
+    Ok(Json(found(&state, &caller, &id).await?))
 }
 
 /// A job with its verdict and the evidence.
 #[utoipa::path(get, path = "/jobs/{id}/result", tag = "jobs", params(("id" = String, Path)),
     responses((status = 200, body = JobResult), (status = 404)))]
-pub(crate) async fn result(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<JobResult>, ApiError> {
-    let job = found(&state, &JobId(id)).await?;
+pub(crate) async fn result(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<JobResult>, ApiError> {
+    let job = found(&state, &caller, &JobId(id)).await?;
     let verdict = match &job.model {
         Some(model) => db::models::verdict(&state.db, model).await?,
         None => None,
@@ -410,7 +431,15 @@ pub(crate) async fn result(State(state): State<AppState>, Path(id): Path<String>
     Ok(Json(JobResult { job, verdict }))
 }
 
-pub(super) async fn found(state: &AppState, id: &JobId) -> Result<Job, ApiError> {
+/// A job of a project where the caller may do what the call does.
+pub(super) async fn found(state: &AppState, caller: &Caller, id: &JobId) -> Result<Job, ApiError> {
+    let job = by_id(state, id).await?;
+    caller.admit(&job.project, || ApiError::not_found("job", id))?;
+    Ok(job)
+}
+
+/// A job that something which the caller may see was made from.
+async fn by_id(state: &AppState, id: &JobId) -> Result<Job, ApiError> {
     db::jobs::get(&state.db, id)
         .await?
         .ok_or_else(|| ApiError::not_found("job", id))

@@ -11,15 +11,18 @@ pub(crate) mod models;
 pub(crate) mod overview;
 pub(crate) mod projects;
 pub(crate) mod requests;
+pub(crate) mod session;
+pub(crate) mod setup;
+pub(crate) mod tokens;
+pub(crate) mod users;
 
 use domain::api::{DEFAULT_PROJECT, Project};
-use domain::ids::ProjectId;
 use domain::names::ProjectName;
 use serde::Deserialize;
 
+use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
-use crate::ids::new_id;
 use crate::state::AppState;
 
 /// `?project=NAME`; `main` where absent.
@@ -29,24 +32,14 @@ pub(crate) struct InProject {
     pub project: Option<String>,
 }
 
-/// The project of that name. `main` is made when it is first asked for.
-async fn project(state: &AppState, name: Option<&str>) -> Result<Project, ApiError> {
+/// The project of that name, if the caller may do there what the call does. `main` is made when it is first asked for.
+async fn project(state: &AppState, caller: &Caller, name: Option<&str>) -> Result<Project, ApiError> {
     let name = ProjectName::new(name.unwrap_or(DEFAULT_PROJECT))?;
-    if let Some(project) = db::projects::by_name(&state.db, &name).await? {
-        return Ok(project);
-    }
-    if name.as_str() != DEFAULT_PROJECT {
-        return Err(ApiError::not_found("project", name));
-    }
-    let made = Project {
-        id: ProjectId(new_id(&state.clock)),
-        name: name.clone(),
-        created_us: state.clock.now_us(),
-    };
-    db::projects::insert(&state.db, &made).await?;
-    // Somebody else may have made it at the same moment; theirs then holds.
-    let project = db::projects::by_name(&state.db, &name).await?;
-    project.ok_or_else(|| ApiError::internal("the project main is gone right after it was made"))
+    let missing = || ApiError::not_found("project", &name);
+    let project = db::projects::find(&state.db, &state.clock, &name).await?;
+    let project = project.ok_or_else(missing)?;
+    caller.admit(&project.id, missing)?;
+    Ok(project)
 }
 
 /// A JSON body's project name, as a query's.

@@ -26,6 +26,7 @@ use trainer::package::{MANIFEST_FILE, REPORT_FILE, SCORES_FILE};
 
 use super::jobs::found as found_job;
 use super::{InProject, project};
+use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -35,17 +36,22 @@ use crate::state::AppState;
     responses((status = 200, body = Vec<Model>)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<Model>>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     Ok(Json(db::models::list(&state.db, &project.id).await?))
 }
 
 /// One model.
 #[utoipa::path(get, path = "/models/{id}", tag = "models", params(("id" = String, Path)),
     responses((status = 200, body = Model), (status = 404)))]
-pub(crate) async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
-    Ok(Json(found(&state, &ModelId(id)).await?))
+pub(crate) async fn get(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Model>, ApiError> {
+    Ok(Json(found(&state, &caller, &ModelId(id)).await?))
 }
 
 /// `?tau=0.8`
@@ -60,10 +66,11 @@ pub(crate) struct ReportQuery {
     responses((status = 200, body = EvaluationReport), (status = 404), (status = 422)))]
 pub(crate) async fn report(
     State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<ReportQuery>,
 ) -> Result<Response, ApiError> {
-    let model = found(&state, &ModelId(id)).await?;
+    let model = found(&state, &caller, &ModelId(id)).await?;
     let bytes = read(&state, &model, REPORT_FILE).await?;
     let Some(tau) = query.tau else {
         return Ok(([(CONTENT_TYPE, "application/json")], bytes).into_response());
@@ -85,8 +92,12 @@ pub(crate) async fn report(
 /// What the gate said of it, with the evidence.
 #[utoipa::path(get, path = "/models/{id}/verdict", tag = "models", params(("id" = String, Path)),
     responses((status = 200, body = Verdict), (status = 404)))]
-pub(crate) async fn verdict(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Verdict>, ApiError> {
-    let model = found(&state, &ModelId(id)).await?;
+pub(crate) async fn verdict(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Verdict>, ApiError> {
+    let model = found(&state, &caller, &ModelId(id)).await?;
     let verdict = db::models::verdict(&state.db, &model.id).await?;
     verdict
         .map(Json)
@@ -99,9 +110,10 @@ pub(crate) async fn verdict(State(state): State<AppState>, Path(id): Path<String
     responses((status = 200, content_type = "application/octet-stream"), (status = 404)))]
 pub(crate) async fn file(
     State(state): State<AppState>,
+    caller: Caller,
     Path((id, name)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let model = found(&state, &ModelId(id)).await?;
+    let model = found(&state, &caller, &ModelId(id)).await?;
     // Only names that the package lists ever become part of a path.
     let Some(listed) = model.files.iter().find(|file| file.name == name) else {
         let names: Vec<&str> = model.files.iter().map(|file| file.name.as_str()).collect();
@@ -170,6 +182,7 @@ pub(crate) struct FeatureQuery {
     responses((status = 200, content_type = "application/octet-stream"), (status = 404), (status = 422)))]
 pub(crate) async fn features(
     State(state): State<AppState>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<FeatureQuery>,
 ) -> Result<Response, ApiError> {
@@ -181,8 +194,8 @@ pub(crate) async fn features(
                 .map_err(|error| ApiError::invalid(format!("{error}, or all")))?,
         ),
     };
-    let model = found(&state, &ModelId(id)).await?;
-    let job = found_job(&state, &model.job).await?;
+    let model = found(&state, &caller, &ModelId(id)).await?;
+    let job = found_job(&state, &caller, &model.job).await?;
     let mut versions = Vec::with_capacity(job.spec.dataset_versions.len());
     for version in &job.spec.dataset_versions {
         versions.push(db::datasets::rows(&state.db, version).await?);
@@ -272,10 +285,11 @@ impl Observer for Silent {
     fn verdict(&self, _: &Verdict) {}
 }
 
-async fn found(state: &AppState, id: &ModelId) -> Result<Model, ApiError> {
-    db::models::get(&state.db, id)
-        .await?
-        .ok_or_else(|| ApiError::not_found("model", id))
+async fn found(state: &AppState, caller: &Caller, id: &ModelId) -> Result<Model, ApiError> {
+    let missing = || ApiError::not_found("model", id);
+    let model = db::models::get(&state.db, id).await?.ok_or_else(missing)?;
+    caller.admit(&model.project, missing)?;
+    Ok(model)
 }
 
 /// The backbones that this server has.

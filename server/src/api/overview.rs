@@ -6,6 +6,7 @@ use domain::api::{LiveChannel, Overview};
 use domain::job::JobState;
 
 use super::{InProject, project};
+use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -15,9 +16,10 @@ use crate::state::AppState;
     responses((status = 200, body = Overview)))]
 pub(crate) async fn get(
     State(state): State<AppState>,
+    caller: Caller,
     Query(query): Query<InProject>,
 ) -> Result<Json<Overview>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     let mut channels = Vec::new();
     for channel in db::releases::channels(&state.db, &project.id).await? {
         let model = match &channel.current {

@@ -8,6 +8,7 @@ use domain::ids::{ProjectId, RequestId};
 use domain::request::{DEFAULT_DUE_US, Request};
 
 use super::{InProject, named, project};
+use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
 use crate::ids::new_id;
@@ -21,9 +22,10 @@ const MAX_TITLE_CHARS: usize = 200;
     responses((status = 200, body = Vec<Request>)))]
 pub(crate) async fn list(
     State(state): State<AppState>,
+    caller: Caller,
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<Request>>, ApiError> {
-    let project = project(&state, query.project.as_deref()).await?;
+    let project = project(&state, &caller, query.project.as_deref()).await?;
     Ok(Json(db::requests::list(&state.db, &project.id).await?))
 }
 
@@ -32,6 +34,7 @@ pub(crate) async fn list(
     responses((status = 201, body = Request), (status = 422)))]
 pub(crate) async fn create(
     State(state): State<AppState>,
+    caller: Caller,
     Json(new): Json<NewRequest>,
 ) -> Result<(StatusCode, Json<Request>), ApiError> {
     let title = new.title.trim();
@@ -50,7 +53,7 @@ pub(crate) async fn create(
             )));
         }
     };
-    let project = project(&state, named(new.project.as_ref())).await?;
+    let project = project(&state, &caller, named(new.project.as_ref())).await?;
     let opened_us = state.clock.now_us();
     let request = Request {
         id: RequestId(new_id(&state.clock)),
@@ -70,23 +73,34 @@ pub(crate) async fn create(
 /// One rapid response with everything made for it.
 #[utoipa::path(get, path = "/requests/{id}", tag = "requests", params(("id" = String, Path)),
     responses((status = 200, body = Request), (status = 404)))]
-pub(crate) async fn get(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Request>, ApiError> {
-    Ok(Json(found(&state, &RequestId(id)).await?))
+pub(crate) async fn get(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Request>, ApiError> {
+    Ok(Json(found(&state, &caller, &RequestId(id)).await?))
 }
 
 /// Close a rapid response; closing it twice changes nothing.
 #[utoipa::path(post, path = "/requests/{id}/close", tag = "requests", params(("id" = String, Path)),
     responses((status = 200, body = Request), (status = 404)))]
-pub(crate) async fn close(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Request>, ApiError> {
+pub(crate) async fn close(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Request>, ApiError> {
     let id = RequestId(id);
+    // Before anything is changed.
+    found(&state, &caller, &id).await?;
     db::requests::close(&state.db, &id, state.clock.now_us()).await?;
-    Ok(Json(found(&state, &id).await?))
+    Ok(Json(found(&state, &caller, &id).await?))
 }
 
-async fn found(state: &AppState, id: &RequestId) -> Result<Request, ApiError> {
-    db::requests::get(&state.db, id)
-        .await?
-        .ok_or_else(|| ApiError::not_found("request", id))
+async fn found(state: &AppState, caller: &Caller, id: &RequestId) -> Result<Request, ApiError> {
+    let missing = || ApiError::not_found("request", id);
+    let request = db::requests::get(&state.db, id).await?.ok_or_else(missing)?;
+    caller.admit(&request.project, missing)?;
+    Ok(request)
 }
 
 /// Checks that a request which something shall be linked to exists in the same project.

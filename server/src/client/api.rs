@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::api::Problem;
+use domain::api::people::{IssuedToken, NewSession, NewToken};
 use domain::names::ProjectName;
+use reqwest::header::{COOKIE, ORIGIN, SET_COOKIE};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Globals;
 use super::error::ClientError;
+use super::{Globals, credentials};
 
 /// How long a silent connection is believed in. Longer than any answer takes to compute.
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
@@ -25,6 +27,8 @@ pub(super) struct Api {
     http: reqwest::Client,
     server: Url,
     project: ProjectName,
+    /// Says who asks.
+    token: Option<String>,
 }
 
 impl Api {
@@ -47,11 +51,14 @@ impl Api {
             .read_timeout(READ_TIMEOUT)
             .build()
             .map_err(|error| address(innermost(&error)))?;
-        Ok(Self {
+        let mut api = Self {
             http,
             server,
             project: globals.project.clone(),
-        })
+            token: None,
+        };
+        api.token = credentials::token(&api.server())?;
+        Ok(api)
     }
 
     /// The project that the command line names.
@@ -81,7 +88,11 @@ impl Api {
     }
 
     fn request(&self, method: Method, segments: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
-        self.http.request(method, self.url(segments, query))
+        let request = self.http.request(method, self.url(segments, query));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// GET, JSON.
@@ -136,6 +147,32 @@ impl Api {
         self.json(request).await
     }
 
+    /// DELETE, as somebody with this token.
+    pub(super) async fn delete_as(&self, token: &str, segments: &[&str]) -> Result<(), ClientError> {
+        let request = self.http.delete(self.url(segments, &[])).bearer_auth(token);
+        self.send(request).await.map(drop)
+    }
+
+    /// Signs in with a password, makes a token and signs out again; the server's words where it refuses.
+    pub(super) async fn new_token(&self, session: &NewSession, token: &NewToken) -> Result<IssuedToken, ClientError> {
+        let sign_in = self.http.post(self.url(&["session"], &[])).json(session);
+        let (response, call) = self.send_plainly(sign_in).await?;
+        let cookie = response.headers().get(SET_COOKIE).and_then(|value| value.to_str().ok());
+        let cookie = cookie.and_then(|value| value.split(';').next()).map(ToOwned::to_owned);
+        let cookie = cookie.ok_or_else(|| call.not_understood("it begins no session".to_owned()))?;
+        // A cookie counts only together with where it comes from.
+        let origin = self.server.origin().ascii_serialization();
+        let with_session = |method, segments: &[&str]| {
+            let request = self.http.request(method, self.url(segments, &[]));
+            request.header(COOKIE, &cookie).header(ORIGIN, &origin)
+        };
+        let (response, call) = self.send(with_session(Method::POST, &["tokens"]).json(token)).await?;
+        let bytes = response.bytes().await.map_err(|error| call.broken(&error))?;
+        let issued = serde_json::from_slice(&bytes).map_err(|error| call.not_understood(error.to_string()))?;
+        self.send(with_session(Method::DELETE, &["session"])).await?;
+        Ok(issued)
+    }
+
     /// A job's events after `last`, as a stream that stays open.
     pub(super) async fn events(&self, job: &str, last: i64) -> Result<Response, ClientError> {
         let mut request = self
@@ -154,6 +191,13 @@ impl Api {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<(Response, Call), ClientError> {
+        match self.send_plainly(request).await {
+            Err(error) if error.status() == Some(401) => Err(ClientError::SignedOut { server: self.server() }),
+            answer => answer,
+        }
+    }
+
+    async fn send_plainly(&self, request: RequestBuilder) -> Result<(Response, Call), ClientError> {
         let (client, request) = request.build_split();
         let request = request.map_err(|error| ClientError::Usage(innermost(&error)))?;
         let call = Call {

@@ -14,6 +14,15 @@ pub(super) enum ClientError {
         /// The address that was tried.
         server: String,
     },
+    /// The server answers to those only whom it knows.
+    #[error(
+        "{server} does not know who asks: sign in with `rehead login --server {server} --name NAME`, or set REHEAD_TOKEN \
+         to a token that is still good"
+    )]
+    SignedOut {
+        /// Its address.
+        server: String,
+    },
     /// The address is no URL.
     #[error("{server:?} is not the address of a server: {reason}; it looks like http://127.0.0.1:3000")]
     Address {
@@ -107,6 +116,7 @@ impl ClientError {
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Refused(problem) => Some(problem.status),
+            Self::SignedOut { .. } => Some(401),
             _ => None,
         }
     }
@@ -126,6 +136,7 @@ impl ClientError {
         let (kind, title) = match self {
             Self::Refused(problem) => return (**problem).clone(),
             Self::Unreachable { .. } => ("unreachable", "No server answers"),
+            Self::SignedOut { .. } => ("signed-out", "Not signed in"),
             Self::Address { .. } | Self::Usage(_) => ("usage", "The command makes no sense"),
             Self::Transport { .. } => ("transport", "The connection broke"),
             Self::Answer { .. } => ("unexpected-answer", "The answer was not understood"),

@@ -4,7 +4,9 @@
 //! exit codes. Refuses to know: the database, the object store and everything else on the server's side of the API; what
 //! it can do, any script with an HTTP client can do too.
 
+mod account;
 mod api;
+mod credentials;
 mod datasets;
 mod durations;
 mod error;
@@ -23,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use domain::api::DEFAULT_PROJECT;
-use domain::names::ProjectName;
+use domain::names::{ProjectName, UserName};
 
 use api::Api;
 use error::ClientError;
@@ -77,6 +79,21 @@ pub enum Command {
         #[command(subcommand)]
         action: requests::Action,
     },
+    /// Sign in: keeps a token of this machine's for the server.
+    Login {
+        /// Server, project and form of the answer.
+        #[command(flatten)]
+        globals: Globals,
+        /// Who.
+        #[arg(long)]
+        name: UserName,
+    },
+    /// Sign out: ends the token that `login` made.
+    Logout {
+        /// Server, project and form of the answer.
+        #[command(flatten)]
+        globals: Globals,
+    },
 }
 
 /// What every client command understands.
@@ -109,7 +126,9 @@ pub async fn run(command: Command) -> ExitCode {
         | Command::Jobs { globals, .. }
         | Command::Models { globals, .. }
         | Command::Releases { globals, .. }
-        | Command::Requests { globals, .. } => globals.clone(),
+        | Command::Requests { globals, .. }
+        | Command::Login { globals, .. }
+        | Command::Logout { globals } => globals.clone(),
     };
     let output = Output::new(globals.json);
     match dispatch(command, &globals, &output).await {
@@ -129,5 +148,7 @@ async fn dispatch(command: Command, globals: &Globals, output: &Output) -> Resul
         Command::Models { action, .. } => models::run(action, &api, output).await,
         Command::Releases { action, .. } => releases::run(action, &api, output).await,
         Command::Requests { action, .. } => requests::run(action, &api, output).await,
+        Command::Login { name, .. } => account::login(&name, &api, output).await,
+        Command::Logout { .. } => account::logout(&api, output).await,
     }
 }

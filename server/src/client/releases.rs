@@ -139,12 +139,13 @@ async fn list(channel: Option<&ChannelName>, api: &Api, output: &Output) -> Resu
             release.model.to_string(),
             verdict,
             moment(release.created_us),
+            release.by.as_ref().map(ToString::to_string).unwrap_or_default(),
             release.note.clone(),
         ]
     };
     let rows: Vec<Vec<String>> = releases.iter().map(row).collect();
     output.table(
-        &["channel", "number", "action", "model", "verdict", "when", "note"],
+        &["channel", "number", "action", "model", "verdict", "when", "by", "note"],
         &rows,
     );
     Ok(())

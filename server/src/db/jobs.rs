@@ -1,19 +1,19 @@
 //! Jobs as people change them: drafts, starts, cancellations. What workers do is in [`super::queue`].
 
 use domain::event::EventKind;
-use domain::ids::{JobId, ModelId, ProjectId, RequestId};
+use domain::ids::{JobId, ModelId, ProjectId, RequestId, UserId};
 use domain::job::{Job, JobSpec, JobState, StageTime};
 
 use super::events::write_event;
 use super::{Db, DbError, from_json, parse, to_json};
 
-/// Writes a draft and its first event.
+/// Writes a draft of somebody's and its first event.
 ///
 /// # Errors
 /// The database says no.
-pub async fn insert(db: &Db, job: &Job) -> Result<(), DbError> {
-    const SQL: &str = "INSERT INTO jobs (id, project, request, spec, state, last_event, created_us) \
-        VALUES ($1, $2, $3, $4, $5, 1, $6)";
+pub async fn insert(db: &Db, job: &Job, by: Option<&UserId>) -> Result<(), DbError> {
+    const SQL: &str = "INSERT INTO jobs (id, project, request, spec, state, last_event, created_us, created_by) \
+        VALUES ($1, $2, $3, $4, $5, 1, $6, $7)";
     let event = EventKind::State {
         state: JobState::Draft,
         message: None,
@@ -26,11 +26,24 @@ pub async fn insert(db: &Db, job: &Job) -> Result<(), DbError> {
             .bind(to_json(&job.spec))
             .bind(JobState::Draft.as_str())
             .bind(job.created_us)
+            .bind(by.map(|id| &id.0))
             .execute(&mut *connection)
             .await?;
         write_event!(connection, &job.project.0, &job.id.0, 1_i64, 0_i64, job.created_us, &event);
     });
     Ok(())
+}
+
+/// All that the API shows of a job; who made it by name.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, project, request, spec, state, stage, progress_done, progress_total, stage_times, attempt, ",
+            "cancel_requested, error, verdict, model, (SELECT name FROM users WHERE users.id = jobs.created_by) ",
+            "AS created_by, created_us, queued_us, started_us, finished_us FROM jobs ",
+            $rest
+        )
+    };
 }
 
 #[derive(sqlx::FromRow)]
@@ -49,6 +62,7 @@ struct Row {
     error: Option<String>,
     verdict: Option<String>,
     model: Option<String>,
+    created_by: Option<String>,
     created_us: i64,
     queued_us: Option<i64>,
     started_us: Option<i64>,
@@ -74,6 +88,7 @@ fn job(row: Row) -> Result<Job, DbError> {
             .transpose()?,
         model: row.model.map(ModelId),
         stage_times: stage_times(&row.stage_times)?,
+        created_by: row.created_by.map(|name| parse("users.name", &name)).transpose()?,
         created_us: row.created_us,
         queued_us: row.queued_us,
         started_us: row.started_us,
@@ -102,7 +117,7 @@ fn stage_times(text: &str) -> Result<Vec<StageTime>, DbError> {
 /// # Errors
 /// The database says no.
 pub async fn get(db: &Db, id: &JobId) -> Result<Option<Job>, DbError> {
-    const SQL: &str = "SELECT * FROM jobs WHERE id = $1";
+    const SQL: &str = select!("WHERE id = $1");
     let row: Option<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&id.0).fetch_optional(pool).await)?;
     row.map(job).transpose()
 }
@@ -112,8 +127,8 @@ pub async fn get(db: &Db, id: &JobId) -> Result<Option<Job>, DbError> {
 /// # Errors
 /// The database says no.
 pub async fn list(db: &Db, project: &ProjectId, state: Option<JobState>) -> Result<Vec<Job>, DbError> {
-    const SQL: &str = "SELECT * FROM jobs WHERE project = $1 AND ($2 = '' OR state = $2) \
-        ORDER BY created_us DESC, id DESC LIMIT 200";
+    const SQL: &str =
+        select!("WHERE project = $1 AND ($2 = '' OR state = $2) ORDER BY created_us DESC, id DESC LIMIT 200");
     let state = state.map_or("", JobState::as_str);
     let rows: Vec<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&project.0).bind(state).fetch_all(pool).await)?;
     rows.into_iter().map(job).collect()
@@ -124,8 +139,10 @@ pub async fn list(db: &Db, project: &ProjectId, state: Option<JobState>) -> Resu
 /// # Errors
 /// The database says no.
 pub async fn to_review(db: &Db, project: &ProjectId) -> Result<Vec<Job>, DbError> {
-    const SQL: &str = "SELECT * FROM jobs WHERE project = $1 AND state = 'succeeded' AND NOT EXISTS \
-        (SELECT 1 FROM releases WHERE releases.model = jobs.model) ORDER BY finished_us DESC, id DESC LIMIT 20";
+    const SQL: &str = select!(
+        "WHERE project = $1 AND state = 'succeeded' AND NOT EXISTS (SELECT 1 FROM releases \
+         WHERE releases.model = jobs.model) ORDER BY finished_us DESC, id DESC LIMIT 20"
+    );
     let rows: Vec<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&project.0).fetch_all(pool).await)?;
     rows.into_iter().map(job).collect()
 }
@@ -149,16 +166,16 @@ pub async fn patch_spec(db: &Db, id: &JobId, spec: &JobSpec) -> Result<bool, DbE
 ///
 /// # Errors
 /// The database says no.
-pub async fn start(db: &Db, id: &JobId, now_us: i64) -> Result<bool, DbError> {
-    const SQL: &str = "UPDATE jobs SET state = 'queued', queued_us = $2, last_event = last_event + 1 \
-        WHERE id = $1 AND state = 'draft' RETURNING project, last_event";
+pub async fn start(db: &Db, id: &JobId, by: Option<&UserId>, now_us: i64) -> Result<bool, DbError> {
+    const SQL: &str = "UPDATE jobs SET state = 'queued', queued_us = $2, started_by = $3, \
+        last_event = last_event + 1 WHERE id = $1 AND state = 'draft' RETURNING project, last_event";
     let event = EventKind::State {
         state: JobState::Queued,
         message: None,
     };
     let started = in_transaction!(db, connection => {
         let row: Option<(String, i64)> =
-            sqlx::query_as(SQL).bind(&id.0).bind(now_us).fetch_optional(&mut *connection).await?;
+            sqlx::query_as(SQL).bind(&id.0).bind(now_us).bind(by.map(|id| &id.0)).fetch_optional(&mut *connection).await?;
         let Some((project, seq)) = row else {
             return Ok(false);
         };
@@ -166,6 +183,16 @@ pub async fn start(db: &Db, id: &JobId, now_us: i64) -> Result<bool, DbError> {
         true
     });
     Ok(started)
+}
+
+/// Whether somebody made a job or started it: such a person does not override its verdict.
+///
+/// # Errors
+/// The database says no.
+pub async fn is_of(db: &Db, id: &JobId, user: &UserId) -> Result<bool, DbError> {
+    const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE id = $1 AND (created_by = $2 OR started_by = $2)";
+    let n: i64 = on!(db, pool => sqlx::query_scalar(SQL).bind(&id.0).bind(&user.0).fetch_one(pool).await)?;
+    Ok(n > 0)
 }
 
 /// Stops a job: at once where nothing runs yet, else by asking its worker. The state afterwards; none where there is no

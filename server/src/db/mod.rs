@@ -57,8 +57,12 @@ pub mod projects;
 pub mod queue;
 pub mod releases;
 pub mod requests;
+pub mod sessions;
+pub mod setup_links;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
+pub mod users;
 
 /// The database, on either engine.
 #[derive(Clone, Debug)]

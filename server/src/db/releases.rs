@@ -1,6 +1,6 @@
 //! Channels, and the append-only log of their moves.
 
-use domain::ids::{ModelId, ProjectId, ReleaseId, RequestId};
+use domain::ids::{ModelId, ProjectId, ReleaseId, RequestId, UserId};
 use domain::names::ChannelName;
 use domain::release::{Channel, Release, ReleaseAction};
 
@@ -11,13 +11,18 @@ use super::{Db, DbError, parse};
 ///
 /// # Errors
 /// The database says no.
-pub async fn publish(db: &Db, release: &Release, expected: Option<&ReleaseId>) -> Result<Option<Release>, DbError> {
+pub async fn publish(
+    db: &Db,
+    release: &Release,
+    expected: Option<&ReleaseId>,
+    by: Option<&UserId>,
+) -> Result<Option<Release>, DbError> {
     const CHANNEL: &str = "INSERT INTO channels (project, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     const SWAP: &str = "UPDATE channels SET release = $3, n_releases = n_releases + 1 \
         WHERE project = $1 AND name = $2 AND COALESCE(release, '') = $4 RETURNING n_releases";
     const LOG: &str = "INSERT INTO releases (id, project, channel, number, model, previous_model, action, undoes, \
-        verdict, override_reason, note, request, created_us) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        verdict, override_reason, note, request, created_us, by_user) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let number: i64 = in_transaction!(db, connection => {
         sqlx::query(CHANNEL)
             .bind(&release.project.0)
@@ -48,6 +53,7 @@ pub async fn publish(db: &Db, release: &Release, expected: Option<&ReleaseId>) -
             .bind(&release.note)
             .bind(release.request.as_ref().map(|id| &id.0))
             .bind(release.created_us)
+            .bind(by.map(|id| &id.0))
             .execute(&mut *connection)
             .await?;
         number
@@ -56,6 +62,16 @@ pub async fn publish(db: &Db, release: &Release, expected: Option<&ReleaseId>) -
         number,
         ..release.clone()
     }))
+}
+
+/// Releases, each with the name of who moved the channel.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.*, (SELECT name FROM users WHERE users.id = r.by_user) AS by_name FROM releases r ",
+            $rest
+        )
+    };
 }
 
 #[derive(sqlx::FromRow)]
@@ -73,6 +89,7 @@ struct Row {
     note: String,
     request: Option<String>,
     created_us: i64,
+    by_name: Option<String>,
 }
 
 fn release(row: Row) -> Result<Release, DbError> {
@@ -98,6 +115,7 @@ fn release(row: Row) -> Result<Release, DbError> {
         override_reason: row.override_reason,
         note: row.note,
         request: row.request.map(RequestId),
+        by: row.by_name.map(|name| parse("users.name", &name)).transpose()?,
         created_us: row.created_us,
     })
 }
@@ -107,7 +125,7 @@ fn release(row: Row) -> Result<Release, DbError> {
 /// # Errors
 /// The database says no.
 pub async fn get(db: &Db, id: &ReleaseId) -> Result<Option<Release>, DbError> {
-    const SQL: &str = "SELECT * FROM releases WHERE id = $1";
+    const SQL: &str = select!("WHERE r.id = $1");
     let row: Option<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&id.0).fetch_optional(pool).await)?;
     row.map(release).transpose()
 }
@@ -117,8 +135,7 @@ pub async fn get(db: &Db, id: &ReleaseId) -> Result<Option<Release>, DbError> {
 /// # Errors
 /// The database says no.
 pub async fn current(db: &Db, project: &ProjectId, channel: &ChannelName) -> Result<Option<Release>, DbError> {
-    const SQL: &str = "SELECT r.* FROM channels c JOIN releases r ON r.id = c.release \
-        WHERE c.project = $1 AND c.name = $2";
+    const SQL: &str = select!("JOIN channels c ON c.release = r.id WHERE c.project = $1 AND c.name = $2");
     let row: Option<Row> =
         on!(db, pool => sqlx::query_as(SQL).bind(&project.0).bind(channel.as_str()).fetch_optional(pool).await)?;
     row.map(release).transpose()
@@ -129,7 +146,7 @@ pub async fn current(db: &Db, project: &ProjectId, channel: &ChannelName) -> Res
 /// # Errors
 /// The database says no.
 pub async fn list(db: &Db, project: &ProjectId) -> Result<Vec<Release>, DbError> {
-    const SQL: &str = "SELECT * FROM releases WHERE project = $1 ORDER BY created_us DESC, number DESC LIMIT 500";
+    const SQL: &str = select!("WHERE r.project = $1 ORDER BY r.created_us DESC, r.number DESC LIMIT 500");
     let rows: Vec<Row> = on!(db, pool => sqlx::query_as(SQL).bind(&project.0).fetch_all(pool).await)?;
     rows.into_iter().map(release).collect()
 }
@@ -139,7 +156,7 @@ pub async fn list(db: &Db, project: &ProjectId) -> Result<Vec<Release>, DbError>
 /// # Errors
 /// The database says no.
 pub async fn of_channel(db: &Db, project: &ProjectId, channel: &ChannelName) -> Result<Vec<Release>, DbError> {
-    const SQL: &str = "SELECT * FROM releases WHERE project = $1 AND channel = $2 ORDER BY number DESC";
+    const SQL: &str = select!("WHERE r.project = $1 AND r.channel = $2 ORDER BY r.number DESC");
     let rows: Vec<Row> =
         on!(db, pool => sqlx::query_as(SQL).bind(&project.0).bind(channel.as_str()).fetch_all(pool).await)?;
     rows.into_iter().map(release).collect()

@@ -39,8 +39,11 @@ impl Store {
             name: ProjectName::new("main").unwrap(),
             created_us: 1,
         };
-        assert!(projects::insert(&db, &made).await.unwrap());
-        assert!(!projects::insert(&db, &made).await.unwrap(), "a name is given once");
+        assert!(projects::insert(&db, &made, None).await.unwrap());
+        assert!(
+            !projects::insert(&db, &made, None).await.unwrap(),
+            "a name is given once"
+        );
         Self {
             db,
             project,
@@ -113,14 +116,18 @@ impl Store {
             verdict: None,
             model: None,
             stage_times: Vec::new(),
+            created_by: None,
             created_us: 1,
             queued_us: None,
             started_us: None,
             finished_us: None,
         };
-        jobs::insert(&self.db, &job).await.unwrap();
-        assert!(jobs::start(&self.db, &job.id, 2).await.unwrap());
-        assert!(!jobs::start(&self.db, &job.id, 2).await.unwrap(), "a job starts once");
+        jobs::insert(&self.db, &job, None).await.unwrap();
+        assert!(jobs::start(&self.db, &job.id, None, 2).await.unwrap());
+        assert!(
+            !jobs::start(&self.db, &job.id, None, 2).await.unwrap(),
+            "a job starts once"
+        );
         job.id
     }
 
@@ -197,6 +204,7 @@ impl Store {
             override_reason: None,
             note: String::new(),
             request: None,
+            by: None,
             created_us: 5,
         }
     }
@@ -238,7 +246,7 @@ async fn facts_refuse_every_change() {
     let image = store.image("a").await;
     assert!(store.version(&dataset, 1, 0, &[row(image, Split::Train)]).await);
     let model = store.model("m").await;
-    let published = releases::publish(&store.db, &store.release("r", &model), None)
+    let published = releases::publish(&store.db, &store.release("r", &model), None, None)
         .await
         .unwrap();
     assert_eq!(published.unwrap().number, 1);
@@ -303,7 +311,7 @@ async fn a_channel_moves_from_what_was_seen_only() {
     let (old, new) = (store.model("old").await, store.model("new").await);
     let publish = async |id: &str, model: &ModelId, expected: Option<&str>| {
         let expected = expected.map(|id| ReleaseId(id.to_owned()));
-        releases::publish(&store.db, &store.release(id, model), expected.as_ref())
+        releases::publish(&store.db, &store.release(id, model), expected.as_ref(), None)
             .await
             .unwrap()
     };
@@ -330,7 +338,7 @@ async fn a_channel_moves_from_what_was_seen_only() {
     let mut early = moved[0].clone();
     early.id = ReleaseId("early".to_owned());
     early.created_us = 0;
-    let early = releases::publish(&store.db, &early, Some(&moved[0].id))
+    let early = releases::publish(&store.db, &early, Some(&moved[0].id), None)
         .await
         .unwrap()
         .unwrap();
@@ -470,7 +478,10 @@ async fn a_request_knows_what_was_made_for_it() {
     }
     let mut release = store.release("r", &store.model("m").await);
     release.request = Some(soon.id.clone());
-    releases::publish(&store.db, &release, None).await.unwrap().unwrap();
+    releases::publish(&store.db, &release, None, None)
+        .await
+        .unwrap()
+        .unwrap();
     let listed = requests::list(&store.db, &store.project).await.unwrap();
     assert_eq!(
         listed.iter().map(|request| request.id.0.as_str()).collect::<Vec<_>>(),

@@ -1,35 +1,70 @@
 //! What every request meets on its way in and out, over the whole router without a wire.
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
+use domain::api::people::Token;
 use domain::api::{Overview, Problem};
-use domain::ids::Digest;
+use domain::ids::{Digest, TokenId, UserId};
+use domain::names::UserName;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::{MAX_JSON_BYTES, all, guarded, inner};
+use crate::auth::links;
+use crate::auth::permissions::{Need, TABLE};
+use crate::db::users::Account;
 use crate::state::AppState;
-use crate::{Application, Config};
+use crate::{Application, Config, db, pages};
 
-/// A state on an empty folder, which goes with it.
+/// The token of Ann, who may do everything.
+const TOKEN: &str = "rh_of-ann";
+
+/// A state on a folder where nothing is but Ann's account; the folder goes with it.
 async fn state() -> (AppState, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::local(folder.path().to_owned());
     config.workers = 0;
-    (Application::build(config).await.unwrap().into_state(), folder)
+    let state = Application::build(config).await.unwrap().into_state();
+    let ann = Account {
+        id: UserId("ann".to_owned()),
+        name: UserName::new("ann").unwrap(),
+        is_admin: true,
+        password_hash: None,
+        created_us: 1,
+        disabled_us: None,
+    };
+    assert!(db::users::insert(&state.db, &ann, None).await.unwrap());
+    let token = Token {
+        id: TokenId("t".to_owned()),
+        name: "tests".to_owned(),
+        created_us: 1,
+        expires_us: i64::MAX,
+        last_used_us: None,
+    };
+    let hash = Digest::of(TOKEN.as_bytes());
+    db::tokens::insert(&state.db, &ann.id, &token, &hash).await.unwrap();
+    (state, folder)
 }
 
 fn request(method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> Request {
     let builder = Request::builder()
         .method(method)
         .uri(path)
-        .header(HOST, "127.0.0.1:3000");
+        .header(HOST, "127.0.0.1:3000")
+        .header(AUTHORIZATION, format!("Bearer {TOKEN}"));
     builder.header(CONTENT_TYPE, content_type).body(body.into()).unwrap()
+}
+
+fn as_nobody(mut request: Request) -> Request {
+    request.headers_mut().remove(AUTHORIZATION);
+    request
 }
 
 async fn answer(router: &Router, request: Request) -> Response {
@@ -114,8 +149,8 @@ async fn whatever_goes_wrong_is_a_problem_with_the_requests_id() {
 async fn what_fails_inside_stays_inside() {
     let (state, _folder) = state().await;
     let secret = || async { panic!("the password is 1234") as StatusCode };
-    let router = guarded(&state, Router::new().route("/api/v1/broken", get(secret)));
-    let got = problem(answer(&router, request("GET", "/api/v1/broken", "", "")).await, 500).await;
+    let router = guarded(&state, Router::new().route("/api/v1/policies", get(secret)));
+    let got = problem(answer(&router, request("GET", "/api/v1/policies", "", "")).await, 500).await;
     assert!(!format!("{got:?}").contains("1234"));
     state.db.close().await;
     let router = all(&state, Router::new());
@@ -138,7 +173,7 @@ async fn other_sites_and_other_names_are_refused() {
         ("sec-fetch-site", "cross-site"),
         ("host", "rebound.example:3000"),
     ] {
-        let got = problem(answer(&router, post(name, value)).await, 403).await;
+        let got = problem(answer(&router, as_nobody(post(name, value))).await, 403).await;
         assert_eq!(got.kind, "/problems/forged-request", "{name}: {value}");
     }
     let made = answer(&router, post("origin", "http://127.0.0.1:3000")).await;
@@ -168,6 +203,143 @@ async fn the_description_lists_every_route_with_its_answers() {
     }
     let schema = &described["components"]["schemas"];
     assert!(schema["Job"].is_object() && schema["Verdict"].is_object());
+}
+
+#[tokio::test]
+async fn every_route_is_declared_and_every_declaration_is_a_route() {
+    let (state, _folder) = state().await;
+    let router = all(&state, Router::new());
+    let described = text(answer(&router, request("GET", "/api/v1/openapi.json", "", "")).await).await;
+    let described: Value = serde_json::from_str(&described).unwrap();
+    let mut routes = BTreeSet::new();
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            routes.insert(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    // What describes itself to machines only.
+    routes.extend(["GET /healthz".to_owned(), "GET /api/v1/openapi.json".to_owned()]);
+    routes.extend(pages::paths().into_iter().map(|path| format!("GET {path}")));
+    let declared: BTreeSet<String> = TABLE
+        .iter()
+        .map(|(method, path, _)| format!("{method} {path}"))
+        .collect();
+    let apart: Vec<&String> = routes.symmetric_difference(&declared).collect();
+    assert!(
+        apart.is_empty(),
+        "in one of auth/permissions.rs and the routers only: {apart:?}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_is_told_to_sign_in() {
+    let (state, _folder) = state().await;
+    let router = all(&state, crate::pages::routes(&state, inner(&state)));
+    for (method, path, need) in TABLE {
+        let path = path.replace(['{', '}'], "");
+        let json = "application/json";
+        let response = answer(&router, as_nobody(request(method.as_str(), &path, json, "{}"))).await;
+        match need {
+            Need::Nobody => assert_ne!(response.status(), StatusCode::UNAUTHORIZED, "{method} {path}"),
+            _ if path.starts_with("/api/") => {
+                assert_eq!(response.headers()["www-authenticate"], "Bearer", "{method} {path}");
+                let got = problem(response, 401).await;
+                assert_eq!(got.kind, "/problems/signed-out");
+            }
+            _ => assert_eq!(response.status(), StatusCode::SEE_OTHER, "{method} {path}"),
+        }
+    }
+    let lost = answer(&router, as_nobody(request("GET", "/nowhere?a=1", "", ""))).await;
+    assert_eq!(lost.headers()["location"], "/sign-in?next=/nowhere%3Fa%3D1");
+    problem(
+        answer(&router, as_nobody(request("GET", "/api/v1/nowhere", "", ""))).await,
+        401,
+    )
+    .await;
+    problem(
+        answer(&router, as_nobody(request("POST", "/nowhere", "", ""))).await,
+        401,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_handler_that_forgets_the_table_answers_nothing() {
+    let (state, _folder) = state().await;
+    let secret = || async { "of another project" };
+    let router = guarded(
+        &state,
+        Router::new().route("/api/v1/jobs", get(secret).post(secret).put(secret)),
+    );
+    for method in ["GET", "POST"] {
+        let got = answer(&router, request(method, "/api/v1/jobs", "", "")).await;
+        assert!(!problem(got, 500).await.detail.contains("another"), "{method}");
+    }
+    let undeclared = answer(&router, request("PUT", "/api/v1/jobs", "", "")).await;
+    problem(undeclared, 405).await;
+}
+
+#[tokio::test]
+async fn whoever_is_not_known_finds_a_form() {
+    let (state, _folder) = state().await;
+    let router = all(&state, crate::pages::routes(&state, inner(&state)));
+    let page = async |path: &str| text(answer(&router, as_nobody(request("GET", path, "", ""))).await).await;
+    let sign_in = page("/sign-in?next=/models/x").await;
+    for part in [
+        "<label for=\"name\">",
+        "<label for=\"password\">",
+        "autocomplete=\"username\"",
+        "autocomplete=\"current-password\"",
+        "method=\"post\"",
+    ] {
+        assert!(sign_in.contains(part), "{part}: {sign_in}");
+    }
+    assert!(!sign_in.contains("<b>ann</b>"), "nobody is signed in");
+    let link = links::issue(&state.db, &state.clock, Some(&UserId("ann".to_owned()))).await;
+    let setup = page(&link.ok().unwrap()).await;
+    assert!(setup.contains("autocomplete=\"new-password\""), "{setup}");
+    assert!(setup.contains("value=\"ann\"") && setup.contains("readonly"), "{setup}");
+    assert!(page("/setup?key=x").await.contains("no longer good"));
+    assert!(page("/setup").await.contains("no longer good"));
+    let known = text(answer(&router, request("GET", "/sign-in", "", "")).await).await;
+    assert!(known.contains("<b>ann</b>"), "{known}");
+}
+
+#[tokio::test]
+async fn pages_run_no_script_without_the_answers_own_word() {
+    let (state, _folder) = state().await;
+    let router = all(&state, crate::pages::routes(&state, inner(&state)));
+    let mut seen = BTreeSet::new();
+    for path in ["/", "/sign-in", "/setup?key=x", "/nowhere"] {
+        let page = answer(&router, request("GET", path, "", "")).await;
+        let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        let nonce = policy
+            .split("'nonce-")
+            .nth(1)
+            .unwrap()
+            .split('\'')
+            .next()
+            .unwrap()
+            .to_owned();
+        assert!(
+            policy.contains("default-src 'self'; script-src 'self' 'nonce-"),
+            "{policy}"
+        );
+        assert!(
+            !policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"),
+            "{policy}"
+        );
+        // The library of languages leaves an empty one behind, which runs nothing.
+        let html = text(page).await.replace("<script></script>", "");
+        let scripts: Vec<&str> = html.split("<script").skip(1).collect();
+        assert!(!scripts.is_empty(), "{path}");
+        for script in scripts {
+            let tag = script.split('>').next().unwrap();
+            assert!(tag.contains(&format!("nonce=\"{nonce}\"")), "{path}: <script{tag}>");
+        }
+        assert!(!html.contains(" style=") && !html.contains("<style"), "{path}");
+        assert!(seen.insert(nonce), "a word is used once");
+    }
 }
 
 #[tokio::test]

@@ -9,23 +9,24 @@ use domain::gate::verdict::VerdictState;
 use super::Done;
 use crate::binary::{self, Said};
 use crate::photos::{self, Few, Photo};
+use crate::rest::Rest;
 use crate::world::World;
 
 pub(super) async fn exit_codes(world: Arc<World>) -> Result<Done> {
     let story = world.story().await?;
     let rehead = world.binary().await?;
-    let server = story.node.rest.server.clone();
-    let run = async |args: &[&str]| binary::run(&rehead, &server, args).await;
+    let rest = &story.node.rest;
+    let run = async |args: &[&str]| binary::run(&rehead, rest, args).await;
 
-    let nowhere = "http://127.0.0.1:9";
-    let said = binary::run(&rehead, nowhere, &["jobs", "list"]).await?;
+    let nowhere = Rest::new("http://127.0.0.1:9".to_owned())?;
+    let said = binary::run(&rehead, &nowhere, &["jobs", "list"]).await?;
     ensure!(said.code == 1 && said.out.is_empty(), "{said:?}");
     ensure!(
         said.err
             .contains("no Rehead server answers at http://127.0.0.1:9; start one with `rehead serve`"),
         "{said:?}"
     );
-    let said = binary::run(&rehead, nowhere, &["jobs", "list", "--json"]).await?;
+    let said = binary::run(&rehead, &nowhere, &["jobs", "list", "--json"]).await?;
     let problem: Problem = serde_json::from_str(&said.err).with_context(|| format!("{said:?}"))?;
     ensure!(
         said.code == 1 && problem.kind == "/problems/client/unreachable",
@@ -157,7 +158,7 @@ pub(super) async fn exit_codes(world: Arc<World>) -> Result<Done> {
     let raw = run(&["models", "report", "latest", "--json"]).await?;
     ensure!(raw.json()?["format"] == 1, "{raw:?}");
 
-    fails(&rehead, &server).await?;
+    fails(&rehead, rest).await?;
     Ok(Done::Passed)
 }
 
@@ -170,7 +171,7 @@ fn unproven(said: &Said) -> Result<JobResult> {
 }
 
 /// More pictures of an old class under a new name: no offset serves both, so the gate must show harm or a useless class.
-async fn fails(rehead: &std::path::Path, server: &str) -> Result<()> {
+async fn fails(rehead: &std::path::Path, rest: &Rest) -> Result<()> {
     let twin = |mut photo: Photo| {
         photo.name = photo.name.replace("/xi/", "/xi-twin/");
         photo
@@ -190,7 +191,7 @@ async fn fails(rehead: &std::path::Path, server: &str) -> Result<()> {
     let path = dir.path().join("twin.zip");
     photos::write_zip(&path, &photos)?;
     let path = path.display().to_string();
-    let said = binary::run(rehead, server, &["datasets", "upload", "twin", &path, "--create"]).await?;
+    let said = binary::run(rehead, rest, &["datasets", "upload", "twin", &path, "--create"]).await?;
     ensure!(said.code == 0 && said.out.contains("xi-twin"), "{said:?}");
     let args = [
         "jobs",
@@ -204,7 +205,7 @@ async fn fails(rehead: &std::path::Path, server: &str) -> Result<()> {
         "--start",
         "--watch",
     ];
-    let said = binary::run(rehead, server, &args).await?;
+    let said = binary::run(rehead, rest, &args).await?;
     ensure!(
         said.code == 10 && said.out.contains("verdict: fail"),
         "fail is 10: {said:?}"

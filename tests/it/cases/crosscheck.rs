@@ -21,7 +21,7 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
         let out = dir.path().join(name);
         let (job, path) = (result.job.id.to_string(), out.display().to_string());
         let args = ["models", "export", &job, "--out", &path, "--features"];
-        let said = binary::run(&rehead, &full.node.rest.server, &args).await?;
+        let said = binary::run(&rehead, &full.node.rest, &args).await?;
         ensure!(said.code == 0, "{said:?}");
         for file in [
             "head.safetensors",

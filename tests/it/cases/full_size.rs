@@ -67,7 +67,7 @@ pub(super) async fn whole(world: Arc<World>) -> Result<Done> {
 
     let rehead = world.binary().await?;
     let run = async |args: &[&str]| -> Result<Release> {
-        let said = binary::run(&rehead, &rest.server, args).await?;
+        let said = binary::run(&rehead, rest, args).await?;
         ensure!(said.code == 0, "{args:?}: {said:?}");
         serde_json::from_str(&said.out).with_context(|| format!("{said:?}"))
     };
@@ -111,7 +111,7 @@ pub(crate) async fn tell(world: &World) -> Result<FullSize> {
     let node = world.node(crate::world::Database::Sqlite).await?;
     let rehead = world.binary().await?;
     let run = async |codes: &[i32], args: &[&str]| {
-        let said = binary::run(&rehead, &node.rest.server, args).await?;
+        let said = binary::run(&rehead, &node.rest, args).await?;
         ensure!(codes.contains(&said.code), "{args:?}: {said:?}");
         Ok(said)
     };

@@ -265,10 +265,10 @@ pub(super) async fn archives(world: Arc<World>) -> Result<Done> {
 
     let upload = |path: &Path, name: &str| {
         let (path, name) = (path.display().to_string(), name.to_owned());
-        let (rehead, server) = (rehead.clone(), node.rest.server.clone());
+        let (rehead, rest) = (rehead.clone(), node.rest.clone());
         async move {
             let args = ["datasets", "upload", &name, &path, "--create", "--json"];
-            binary::run(&rehead, &server, &args).await
+            binary::run(&rehead, &rest, &args).await
         }
     };
     let said = upload(&mixed, "mixed").await?;

@@ -6,6 +6,7 @@ use color_eyre::eyre::{Result, ensure};
 use domain::api::JobResult;
 use domain::event::EventKind;
 use domain::job::{Job, JobState, Stage};
+use domain::people::Role;
 use reqwest::Method;
 use serde_json::json;
 
@@ -176,15 +177,22 @@ pub(super) async fn deadline(world: Arc<World>) -> Result<Done> {
 }
 
 pub(super) async fn forged(world: Arc<World>) -> Result<Done> {
-    let rest = &world.story().await?.node.rest;
+    let node = &world.story().await?.node;
+    // A browser's session: nobody forges a token, which no browser sends by itself.
+    let (rest, cookie) = (node.rest.with_token(None), node.session("carol", Role::Operator).await?);
+    let rest = &rest;
     let body = json!({ "name": "forged" });
-    let cases: [&[(&str, &str)]; 3] = [
+    let cases: [&[(&str, &str)]; 4] = [
+        &[],
         &[("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")],
         &[("origin", "https://evil.example")],
         &[("sec-fetch-site", "same-site"), ("origin", "http://other.localhost")],
     ];
     for headers in cases {
-        let mut post = rest.request(Method::POST, "/datasets").json(&body);
+        let mut post = rest
+            .request(Method::POST, "/datasets")
+            .header("cookie", &cookie)
+            .json(&body);
         for (name, value) in headers {
             post = post.header(*name, *value);
         }
@@ -196,10 +204,11 @@ pub(super) async fn forged(world: Arc<World>) -> Result<Done> {
         rebound.is_client_error(),
         "another site's name for this address is refused: {rebound}"
     );
-    let get = rest.request(Method::GET, "/datasets/forged");
+    let get = rest.request(Method::GET, "/datasets/forged").header("cookie", &cookie);
     rest.refused(get, 404).await?;
     let own = rest
         .request(Method::POST, "/requests")
+        .header("cookie", &cookie)
         .header("origin", &rest.server)
         .header("sec-fetch-site", "same-origin");
     let answer = own.json(&json!({ "title": "from our own page" })).send().await?;

@@ -6,6 +6,8 @@ pub(crate) mod full_size;
 mod inputs;
 mod jobs;
 mod kill;
+mod people;
+mod people_matrix;
 mod queue;
 mod releases;
 pub(crate) mod story;
@@ -50,6 +52,14 @@ const CASES: &[Case] = cases![
     "inputs: bytes that are no photo" => inputs::images,
     "inputs: bodies and addresses that make no sense" => inputs::bodies,
     "inputs: hostile archives" => inputs::archives,
+    "people: what each role may do" => people_matrix::whole,
+    "people: of other projects nothing is told" => people_matrix::strangers,
+    "people: nobody overrides a verdict on the own job" => people::own_override,
+    "people: the first account, sessions and their end" => people::on_sqlite,
+    "people: the same on postgres" => people::on_postgres,
+    "people: five failures a minute" => people::throttling,
+    "people: tokens that are good no more" => people::tokens,
+    "people: accounts and tokens on the command line" => people::command_line,
     "jobs: events are replayed from where one was" => jobs::replay,
     "jobs: cancel while queued and while running" => jobs::cancel,
     "jobs: a deadline of seconds on a cold cache" => jobs::deadline,

@@ -90,7 +90,8 @@ pub(crate) async fn tell(node: Node) -> Result<Story> {
         baseline_model.classes.len() == 8 && baseline_model.baseline.is_none(),
         "{baseline_model:?}"
     );
-    let _: serde_json::Value = rest
+    let _: serde_json::Value = node
+        .other
         .post(
             "/channels/production/releases",
             &json!({ "model": baseline_model.id, "override_reason": "a small set for the tests", "note": "first" }),

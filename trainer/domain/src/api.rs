@@ -1,5 +1,7 @@
 //! Bodies of `/api/v1` that are not already a resource of their own.
 
+pub mod people;
+
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Split;

@@ -159,6 +159,10 @@ id! {
     ModelId,
     /// One move of a channel.
     ReleaseId,
+    /// A person with an account.
+    UserId,
+    /// A token that a script sends instead of a password.
+    TokenId,
     /// A worker process; together with the attempt it fences every write of a job.
     WorkerId,
 }

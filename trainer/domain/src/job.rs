@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::policy::GatePolicy;
 use crate::gate::verdict::VerdictSummary;
 use crate::ids::{DatasetVersionId, Digest, JobId, ModelId, ProjectId, RequestId};
-use crate::names::ClassName;
+use crate::names::{ClassName, UserName};
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -260,6 +260,9 @@ pub struct Job {
     pub model: Option<ModelId>,
     /// Stages that ended, with their times.
     pub stage_times: Vec<StageTime>,
+    /// Who made it; none for jobs older than accounts.
+    #[serde(default)]
+    pub created_by: Option<UserName>,
     /// When the draft was made, microseconds since 1970, UTC.
     pub created_us: i64,
     /// When it was queued.

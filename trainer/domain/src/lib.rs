@@ -14,6 +14,7 @@ pub mod judge;
 pub mod layout;
 pub mod model;
 pub mod names;
+pub mod people;
 pub mod release;
 pub mod report;
 pub mod request;

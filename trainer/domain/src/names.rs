@@ -1,4 +1,4 @@
-//! Names that people choose: classes, datasets, channels, projects. Checked once, when they enter.
+//! Names that people choose: classes, datasets, channels, projects, their own. Checked once, when they enter.
 
 use std::fmt;
 
@@ -154,6 +154,8 @@ name! {
     ChannelName = "channel",
     /// A project, unique on the server.
     ProjectName = "project",
+    /// A person, unique on the server whatever the case of the letters.
+    UserName = "user",
 }
 
 #[cfg(test)]

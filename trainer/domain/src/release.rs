@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::verdict::VerdictState;
 use crate::ids::{ModelId, ProjectId, ReleaseId, RequestId};
-use crate::names::ChannelName;
+use crate::names::{ChannelName, UserName};
 
 /// A name that clients follow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Release {
     pub note: String,
     /// The rapid response it answers.
     pub request: Option<RequestId>,
+    /// Who moved the channel; none for releases older than accounts.
+    #[serde(default)]
+    pub by: Option<UserName>,
     /// When, microseconds since 1970, UTC.
     pub created_us: i64,
 }

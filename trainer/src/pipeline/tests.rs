@@ -231,8 +231,8 @@ fn a_baseline_and_its_clone_pass_with_all_stages_in_order() {
     // The scores say again at the model's threshold what the report says, and say more.
     let again = domain::judge::at_threshold(&outcome.report, &package.scores, 0.9).unwrap();
     assert_eq!(again, outcome.report);
-    let lower = domain::judge::at_threshold(&outcome.report, &package.scores, 0.5).unwrap();
-    assert!(lower.candidate.n_unknown < again.candidate.n_unknown);
+    let stricter = domain::judge::at_threshold(&outcome.report, &package.scores, 0.999_999).unwrap();
+    assert!(stricter.candidate.n_unknown > again.candidate.n_unknown);
     assert_eq!((package.report, package.verdict), (outcome.report, outcome.verdict));
 }
 

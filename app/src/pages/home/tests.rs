@@ -106,6 +106,7 @@ fn release() -> Release {
         override_reason: Some("the sponsor <b>insists</b>".to_owned()),
         note: "<script>alert(1)</script>".to_owned(),
         request: None,
+        by: None,
         created_us: NOW_US - 3 * MINUTE_US,
     }
 }
@@ -132,6 +133,7 @@ fn job(state: JobState) -> Job {
         verdict: None,
         model: None,
         stage_times: vec![],
+        created_by: None,
         created_us: NOW_US - 2 * MINUTE_US,
         queued_us: Some(NOW_US - 2 * MINUTE_US),
         started_us: None,

@@ -65,8 +65,8 @@ fn columns_that_do_not_fit_are_refused() {
     let harms: [fn(&mut SealedScores); 6] = [
         |scores| scores.labels[0] = 2,
         |scores| scores.groups[3] = 9,
-        |scores| drop(scores.labels.pop()),
-        |scores| drop(scores.candidate.probabilities.pop()),
+        |scores| scores.labels.truncate(3),
+        |scores| scores.candidate.probabilities.truncate(3),
         |scores| scores.baseline.as_mut().unwrap().classes[0] = 1,
         |scores| scores.n_old = 3,
     ];

@@ -1,0 +1,131 @@
+//! The one permission table. What is not in it is refused; a test holds it against the routes that there are.
+
+use axum::http::Method;
+use domain::people::Permission;
+
+/// What somebody must be for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: whoever asks is answered.
+    Nobody,
+    /// Signed in. What the answer holds is cut to what the person may see.
+    SignedIn,
+    /// Somebody with this permission in the project that the call is about.
+    In(Permission),
+}
+
+/// A method, a path as the router writes it, and what it needs. HEAD needs what GET needs.
+type Entry = (Method, &'static str, Need);
+
+use Need::{In, Nobody, SignedIn};
+use Permission::{Administer, Operate, Publish, Read};
+
+/// Every route of the API and every page.
+pub(crate) const TABLE: &[Entry] = &[
+    // What a machine or a person without an account may ask.
+    (Method::GET, "/healthz", Nobody),
+    (Method::GET, "/api/v1/openapi.json", Nobody),
+    (Method::POST, "/api/v1/session", Nobody),
+    (Method::GET, "/api/v1/setup", Nobody),
+    (Method::POST, "/api/v1/setup", Nobody),
+    (Method::GET, "/sign-in", Nobody),
+    (Method::GET, "/setup", Nobody),
+    // Pages: they read through the API, with the permissions of whoever looks.
+    (Method::GET, "/", SignedIn),
+    (Method::GET, "/datasets", SignedIn),
+    (Method::GET, "/datasets/{name}", SignedIn),
+    (Method::GET, "/jobs", SignedIn),
+    (Method::GET, "/jobs/{id}", SignedIn),
+    (Method::GET, "/models", SignedIn),
+    (Method::GET, "/models/{id}", SignedIn),
+    (Method::GET, "/compare", SignedIn),
+    (Method::GET, "/releases", SignedIn),
+    // Oneself.
+    (Method::DELETE, "/api/v1/session", SignedIn),
+    (Method::GET, "/api/v1/me", SignedIn),
+    (Method::GET, "/api/v1/tokens", SignedIn),
+    (Method::POST, "/api/v1/tokens", SignedIn),
+    (Method::DELETE, "/api/v1/tokens/{id}", SignedIn),
+    // People.
+    (Method::GET, "/api/v1/users", In(Administer)),
+    (Method::POST, "/api/v1/users", In(Administer)),
+    (Method::PUT, "/api/v1/projects/{name}/members/{user}", In(Administer)),
+    (Method::DELETE, "/api/v1/projects/{name}/members/{user}", In(Administer)),
+    // Projects: each sees the own ones, and whoever makes one is its admin.
+    (Method::GET, "/api/v1/projects", SignedIn),
+    (Method::POST, "/api/v1/projects", SignedIn),
+    (Method::GET, "/api/v1/projects/{name}", In(Read)),
+    (Method::GET, "/api/v1/overview", In(Read)),
+    // What comes with the server.
+    (Method::GET, "/api/v1/backbones", SignedIn),
+    (Method::GET, "/api/v1/policies", SignedIn),
+    // Requests.
+    (Method::GET, "/api/v1/requests", In(Read)),
+    (Method::POST, "/api/v1/requests", In(Operate)),
+    (Method::GET, "/api/v1/requests/{id}", In(Read)),
+    (Method::POST, "/api/v1/requests/{id}/close", In(Operate)),
+    // Datasets and images.
+    (Method::GET, "/api/v1/datasets", In(Read)),
+    (Method::POST, "/api/v1/datasets", In(Operate)),
+    (Method::GET, "/api/v1/datasets/{dataset}", In(Read)),
+    (Method::GET, "/api/v1/datasets/{dataset}/versions", In(Read)),
+    (Method::POST, "/api/v1/datasets/{dataset}/versions", In(Operate)),
+    (Method::GET, "/api/v1/dataset-versions/{id}", In(Read)),
+    (Method::GET, "/api/v1/dataset-versions/{id}/rows", In(Read)),
+    (Method::POST, "/api/v1/images/missing", In(Operate)),
+    (Method::GET, "/api/v1/images/{digest}", In(Read)),
+    (Method::PUT, "/api/v1/images/{digest}", In(Operate)),
+    // Jobs.
+    (Method::GET, "/api/v1/jobs", In(Read)),
+    (Method::POST, "/api/v1/jobs", In(Operate)),
+    (Method::GET, "/api/v1/jobs/{id}", In(Read)),
+    (Method::PATCH, "/api/v1/jobs/{id}", In(Operate)),
+    (Method::POST, "/api/v1/jobs/{id}/start", In(Operate)),
+    (Method::POST, "/api/v1/jobs/{id}/cancel", In(Operate)),
+    (Method::GET, "/api/v1/jobs/{id}/result", In(Read)),
+    (Method::GET, "/api/v1/jobs/{id}/events", In(Read)),
+    // Models.
+    (Method::GET, "/api/v1/models", In(Read)),
+    (Method::GET, "/api/v1/models/{id}", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/report", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/verdict", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/files/{name}", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/features", In(Read)),
+    // Channels. A release that overrides a verdict needs more, see `crate::api::channels::publish`.
+    (Method::GET, "/api/v1/channels", In(Read)),
+    (Method::GET, "/api/v1/channels/{name}", In(Read)),
+    (Method::POST, "/api/v1/channels/{name}/releases", In(Publish)),
+    (Method::POST, "/api/v1/channels/{name}/undo", In(Publish)),
+    (Method::GET, "/api/v1/releases", In(Read)),
+];
+
+/// Scripts and styles, the same for everybody.
+pub(crate) const STATIC: &str = "/pkg/";
+
+/// What a call needs; none where the table does not know it.
+pub(crate) fn need(method: &Method, path: &str) -> Option<Need> {
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let entry = TABLE.iter().find(|entry| entry.0 == *method && entry.1 == path);
+    entry.map(|entry| entry.2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_route_is_declared_once_and_reading_never_needs_more_than_reading() {
+        let mut seen = BTreeSet::new();
+        for (method, path, need) in TABLE {
+            assert!(seen.insert((method.as_str(), *path)), "{method} {path} twice");
+            let reads = *method == Method::GET && *path != "/api/v1/users";
+            if let In(permission) = need {
+                assert_eq!(*permission == Read, reads, "{method} {path}");
+            }
+        }
+        assert_eq!(super::need(&Method::HEAD, "/api/v1/jobs"), Some(In(Read)));
+        assert_eq!(super::need(&Method::DELETE, "/api/v1/jobs"), None);
+    }
+}
