@@ -1,10 +1,10 @@
 //! What stands around every page: the way to its content, the navigation, who is signed in, the language.
 
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_router::components::A;
 
-use crate::language::{LanguageSwitch, use_i18n};
+use crate::language::{LanguageSwitch, t, use_i18n};
 use crate::visitor::Account;
 
 /// The frame around a page.

@@ -62,6 +62,44 @@ pub(crate) fn LanguageSwitch() -> impl IntoView {
     .into_any()
 }
 
+/// What `t!` makes of a key: its text in the reader's language, which follows when that changes.
+///
+/// leptos_i18n's own `t!` gives each call a type of its own, and each of hundreds its own copy of all that rendering does:
+/// two thirds of the page's bytes. Here all calls share one type.
+pub(crate) fn say(i18n: I18n, text: fn(I18n) -> &'static str) -> impl Fn() -> &'static str + Copy + Send + Sync {
+    move || text(i18n)
+}
+
+/// The same with values for the text's `{names}`.
+pub(crate) fn say_filled(
+    i18n: I18n,
+    text: fn(I18n) -> &'static str,
+    values: Vec<(&'static str, String)>,
+) -> impl Fn() -> String + Clone + Send + Sync {
+    move || {
+        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        filled(text(i18n), &values)
+    }
+}
+
+/// A key's text as a child of an element: `t!(i18n, job.start)`, `t!(i18n, upload.send, n = 3)`.
+macro_rules! t {
+    ($i18n:expr, $($key:ident).+) => {
+        $crate::language::say($i18n, |i18n| ::leptos_i18n::t_string!(i18n, $($key).+))
+    };
+    ($i18n:expr, $($key:ident).+, $($name:ident = $value:expr),+ $(,)?) => {
+        $crate::language::say_filled(
+            $i18n,
+            |i18n| ::leptos_i18n::t_string!(i18n, $($key).+),
+            vec![$((stringify!($name), $value.to_string())),+],
+        )
+    };
+}
+pub(crate) use t;
+
+/// The reader's language, as components find it.
+pub(crate) type I18n = leptos_i18n::I18nContext<Locale>;
+
 /// `text` with `{name}` replaced by its value: for attributes, which take text, where `t!` makes views.
 pub(crate) fn filled(text: &str, values: &[(&str, &str)]) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| {

@@ -35,9 +35,10 @@ pub(crate) fn Account() -> impl IntoView {
             <button type="button" class="choice" on:click=move |_| sign_out(&backend, failed)>
                 {t!(i18n, account.sign_out)}
             </button>
-            <p class="account-failed" role="alert">
-                {move || failed.get().then_some(t!(i18n, account.failed))}
-            </p>
+            {move || {
+                let said = t!(i18n, account.failed);
+                failed.get().then(|| view! { <p class="account-failed" role="alert">{said}</p> })
+            }}
         </div>
     }
     .into_any()

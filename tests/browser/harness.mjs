@@ -14,15 +14,11 @@ const started = Date.now();
 let cases = 0;
 let failed = 0;
 
-/** Cookies of whoever signed in last; every page opened later has them. */
-let signedIn;
-export async function remember(page) {
-  signedIn = await page.context().storageState();
-}
+let session;
 
-/** A page in a language; `said` collects errors and warnings of its console. */
+/** A page in a language, of whoever has signed in; `said` collects errors and warnings of its console. */
 export async function open(locale, viewport = WIDTHS.wide) {
-  const context = await browser.newContext({ locale, viewport, reducedMotion: "reduce", storageState: signedIn });
+  const context = await browser.newContext({ locale, viewport, reducedMotion: "reduce", storageState: session });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   page.said = [];
@@ -31,6 +27,12 @@ export async function open(locale, viewport = WIDTHS.wide) {
     if (["error", "warning"].includes(message.type())) page.said.push(`${message.type()}: ${message.text()}`);
   });
   return page;
+}
+
+/** Pages that are opened from now on are of whoever is signed in on this one; in the language that each asks for. */
+export async function keepSession(page) {
+  const { cookies } = await page.context().storageState();
+  session = { cookies: cookies.filter((cookie) => cookie.name === "rehead_session"), origins: [] };
 }
 
 /** Runs a case and prints how it went. */

@@ -9,15 +9,12 @@ use std::process::Command;
 use color_eyre::eyre::{Result, WrapErr};
 
 use crate::process::{program, root, target};
-use crate::rehead::{Rehead, admin};
+use crate::rehead::Rehead;
 use crate::server::{self, Server};
 use crate::{demo, machine, node};
 
 /// The scripts; they run from the folder where their packages are installed.
 const SCRIPTS: [&str; 2] = ["harness.mjs", "story.mjs"];
-
-/// Who tells the story.
-const USER: &str = "ada";
 
 /// What the browser's stage needs of the machine.
 pub(crate) struct Tools {
@@ -50,8 +47,7 @@ pub(crate) fn story(tools: &Tools) -> Result<(Server, Command)> {
         fs::remove_dir_all(&data).wrap_err_with(|| format!("could not empty {}", data.display()))?;
     }
     let server = Server::start(server::free_port()?, &data)?;
-    let link = admin(&server, &["user", USER, "--global-admin"])?;
-    let token = admin(&server, &["token", USER, "--name", "the story in a browser"])?;
+    let (link, token) = demo::account(&server)?;
     demo::baseline(&Rehead::new(&server, token.clone()))?;
     for script in SCRIPTS {
         copy(&root().join("tests/browser").join(script), &dir.join(script))?;
@@ -62,7 +58,6 @@ pub(crate) fn story(tools: &Tools) -> Result<(Server, Command)> {
         .current_dir(&dir)
         .env("REHEAD_URL", server.url())
         .env("REHEAD_LINK", link)
-        .env("REHEAD_USER", USER)
         .env("REHEAD_TOKEN", token)
         .env("REHEAD_CHROMIUM", &tools.chromium)
         .env("REHEAD_PHOTOS", root().join("tests/data/photos"))

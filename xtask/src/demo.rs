@@ -75,8 +75,7 @@ pub(crate) fn run_demo(options: &Options) -> Result<ExitCode> {
 
     let (mut token, mut link) = (String::new(), String::new());
     steps.run("Make an account", || {
-        link = admin(&server, &["user", USER, "--global-admin"])?;
-        token = admin(&server, &["token", USER, "--name", "cargo xtask demo"])?;
+        (link, token) = account(&server)?;
         Ok(format!("{USER}, with a token for this command"))
     })?;
 
@@ -152,6 +151,16 @@ fn story(rehead: &Rehead, steps: &mut Steps) -> Result<Value> {
         facts::describe_job(&result)
     })?;
     Ok(result)
+}
+
+/// The account that may do everything: a link where its person chooses a password, and a token for commands.
+///
+/// # Errors
+/// The server's database cannot be written.
+pub(crate) fn account(server: &Server) -> Result<(String, String)> {
+    let link = admin(server, &["user", USER, "--global-admin"])?;
+    let token = admin(server, &["token", USER, "--name", "cargo xtask"])?;
+    Ok((link, token))
 }
 
 /// The eight classes, trained and published to production.

@@ -1,10 +1,9 @@
 //! What went wrong, in the server's words, and what to do.
 
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use crate::backend::BackendError;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// An answer that did not come: its sentence, its request id, and another try.
 #[component]

@@ -2,10 +2,9 @@
 
 use domain::job::{Job, JobState, Stage};
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use crate::components::short;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// What the job makes its model from.
 #[component]

@@ -1,12 +1,11 @@
 //! A page's data: waiting for it, showing it, and what went wrong.
 
 use leptos::prelude::*;
-use leptos_i18n::t;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::backend::BackendError;
 use crate::components::error::ErrorNotice;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// Shows what a resource brings. After a failed reload the last good answer stays, under the error.
 #[component]

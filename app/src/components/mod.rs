@@ -3,6 +3,7 @@
 pub(crate) mod charts;
 pub(crate) mod error;
 pub(crate) mod form;
+pub(crate) mod hour;
 pub(crate) mod job;
 pub(crate) mod loaded;
 pub(crate) mod number;

@@ -1,9 +1,8 @@
 //! Times for people: how long ago, how much is left, and when exactly.
 
 use leptos::prelude::*;
-use leptos_i18n::t;
 
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 const SECOND_US: i64 = 1_000_000;
 const DAY_S: i64 = 86_400;

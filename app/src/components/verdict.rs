@@ -2,9 +2,8 @@
 
 use domain::gate::verdict::VerdictState;
 use leptos::prelude::*;
-use leptos_i18n::t;
 
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// The word, in its colour.
 #[component]

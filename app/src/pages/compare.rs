@@ -2,7 +2,7 @@
 
 use domain::report::{ClassMetrics, EvaluationReport};
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::components::number::percent;
 use crate::components::panel::Panel;
 use crate::components::short;
 use crate::components::verdict::VerdictTag;
-use crate::language::{filled, use_i18n};
+use crate::language::{filled, t, use_i18n};
 
 /// Lines that can be told apart.
 const MOST: usize = 10;

@@ -3,7 +3,7 @@
 use domain::api::DEFAULT_PROJECT;
 use domain::job::Job;
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 
 use crate::backend::{get_json, use_backend};
@@ -13,7 +13,7 @@ use crate::components::panel::{Empty, Panel};
 use crate::components::short;
 use crate::components::time::{duration, utc};
 use crate::components::verdict::VerdictTag;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// The page.
 #[component]

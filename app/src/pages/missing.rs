@@ -1,10 +1,10 @@
 //! An address without a page.
 
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// Says that there is no page, and where there is one.
 #[component]

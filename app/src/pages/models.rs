@@ -6,7 +6,7 @@ use domain::api::DEFAULT_PROJECT;
 use domain::model::Model;
 use domain::release::Channel;
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use crate::components::panel::Panel;
 use crate::components::short;
 use crate::components::time::utc;
 use crate::components::verdict::VerdictTag;
-use crate::language::{filled, use_i18n};
+use crate::language::{filled, t, use_i18n};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct All {

@@ -3,7 +3,7 @@
 use domain::api::{DEFAULT_PROJECT, UndoRelease};
 use domain::release::{Channel, Release, ReleaseAction};
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::components::panel::Panel;
 use crate::components::short;
 use crate::components::time::utc;
 use crate::components::verdict::VerdictTag;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Moves {

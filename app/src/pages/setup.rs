@@ -2,14 +2,14 @@
 
 use domain::api::people::SetupLink;
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::backend::{BackendError, get_json, use_backend};
 use crate::components::error::ErrorNotice;
 use crate::components::form::{Failure, Field, Submit, on_submit, text};
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 type Answer = Result<SetupLink, BackendError>;
 

@@ -1,12 +1,12 @@
 //! Signing in with a name and a password.
 
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::components::form::{Failure, Field, Submit, on_submit, text};
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// The form, and where it leads.
 #[component]

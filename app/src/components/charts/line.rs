@@ -3,9 +3,8 @@
 use leptos::ev::PointerEvent;
 use leptos::html::Div;
 use leptos::prelude::*;
-use leptos_i18n::t;
 
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 const LEFT: f64 = 40.0;
 const RIGHT: f64 = 16.0;

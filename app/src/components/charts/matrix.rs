@@ -1,9 +1,9 @@
 //! A confusion matrix as a real table whose cells open what they count.
 
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 
-use crate::language::{filled, use_i18n};
+use crate::language::{filled, t, use_i18n};
 
 /// Steps of shade, from nothing to the whole row.
 const SHADES: u64 = 10;

@@ -6,14 +6,14 @@ pub(crate) mod upload;
 use domain::api::DEFAULT_PROJECT;
 use domain::dataset::Dataset;
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 
 use crate::backend::{get_json, use_backend};
 use crate::components::loaded::{Loaded, segment};
 use crate::components::panel::Panel;
 use crate::components::time::utc;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 pub(crate) use one::DatasetPage;
 

@@ -6,7 +6,7 @@ use domain::api::{DEFAULT_PROJECT, NewJob};
 use domain::dataset::{ClassCount, Dataset, DatasetRow, Finding};
 use domain::job::Job;
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::components::error::Refusal;
 use crate::components::loaded::{Loaded, segment};
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// Photos of a class that are shown before one asks for more.
 const FIRST: usize = 18;

@@ -4,13 +4,12 @@ use domain::api::LiveChannel;
 use domain::names::ClassName;
 use domain::release::{Release, ReleaseAction};
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use crate::components::panel::{Empty, Panel};
 use crate::components::short;
 use crate::components::time::Ago;
 use crate::components::verdict::VerdictTag;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn Live(channels: Vec<LiveChannel>, now: Signal<i64>) -> impl IntoView {

@@ -9,12 +9,12 @@ mod tests;
 
 use domain::api::{DEFAULT_PROJECT, Overview};
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 
 use crate::backend::{BackendError, get_json, use_backend};
 use crate::components::error::ErrorNotice;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 type Answer = Result<Overview, BackendError>;
 

@@ -2,11 +2,11 @@
 
 use domain::request::Request;
 use leptos::prelude::*;
-use leptos_i18n::t;
 
+use crate::components::hour::TimeLeft;
 use crate::components::panel::{Empty, Panel};
-use crate::components::time::{clock, rfc3339, utc};
-use crate::language::use_i18n;
+use crate::components::time::{rfc3339, utc};
+use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn Requests(requests: Vec<Request>, now: Signal<i64>) -> impl IntoView {
@@ -70,26 +70,4 @@ pub(super) fn MostUrgent(requests: Vec<Request>, now: Signal<i64>) -> impl IntoV
             </div>
         }
     })
-}
-
-#[component]
-fn TimeLeft(due_us: i64, now: Signal<i64>) -> impl IntoView {
-    let i18n = use_i18n();
-    let left_us = move || due_us.saturating_sub(now.get());
-    let late = Memo::new(move |_| left_us() < 0);
-    let word = move || {
-        if late.get() {
-            t!(i18n, requests.over).into_any()
-        } else {
-            t!(i18n, requests.left).into_any()
-        }
-    };
-    view! {
-        <p class="time-left" class:late=move || late.get() role="timer">
-            <b>{move || clock(left_us().abs())}</b>
-            " "
-            <span>{word}</span>
-        </p>
-    }
-    .into_any()
 }

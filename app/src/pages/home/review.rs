@@ -2,14 +2,13 @@
 
 use domain::job::Job;
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use crate::components::job::JobTitle;
 use crate::components::panel::{Empty, Panel};
 use crate::components::short;
 use crate::components::time::{Ago, duration};
 use crate::components::verdict::VerdictTag;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn ToReview(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {

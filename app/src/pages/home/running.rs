@@ -2,13 +2,12 @@
 
 use domain::job::{Job, JobState, Stage};
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use crate::components::job::{JobTitle, StageName, percent};
 use crate::components::panel::{Empty, Panel};
 use crate::components::short;
 use crate::components::time::{Ago, clock};
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 const CLONE: &str = "rehead jobs clone --baseline production --dataset NAME --start --watch";
 

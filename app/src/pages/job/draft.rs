@@ -3,13 +3,12 @@
 use domain::api::JobPatch;
 use domain::job::TrainConfig;
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use super::{JobView, change};
 use crate::backend::use_backend;
 use crate::components::error::Refusal;
 use crate::components::panel::Panel;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// Deadlines that can be chosen, seconds.
 const DEADLINES_S: [u64; 5] = [60, 120, 300, 600, 900];

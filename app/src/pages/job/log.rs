@@ -2,13 +2,12 @@
 
 use domain::event::{EventKind, JobEvent};
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use crate::components::job::{StageName, StateTag};
 use crate::components::panel::Panel;
 use crate::components::time::{duration, rfc3339};
 use crate::components::verdict::VerdictTag;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn Log(events: RwSignal<Vec<JobEvent>>) -> impl IntoView {

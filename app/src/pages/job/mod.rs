@@ -11,18 +11,21 @@ use domain::event::{EventKind, JobEvent, Progress};
 use domain::gate::policy::GatePolicy;
 use domain::job::{Job, JobState};
 use domain::report::EvaluationReport;
+use domain::request::Request;
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{BackendError, SharedBackend, get_json, patch_json, post_json, use_backend};
 use crate::components::error::Refusal;
+use crate::components::hour::Hour;
 use crate::components::job::{JobTitle, StateTag};
 use crate::components::loaded::{Loaded, segment};
 use crate::components::short;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
+use crate::pages::review::open_request;
 
 /// A job and what it is made from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +35,8 @@ struct JobView {
     /// Versions that the baseline's job had.
     inherited: Vec<String>,
     policies: Vec<GatePolicy>,
+    /// The rapid response that it answers, while that is open.
+    request: Option<Request>,
     /// What was measured of the baseline: for a draft, what its sealed photos can prove.
     baseline: Option<EvaluationReport>,
 }
@@ -59,6 +64,7 @@ async fn load(backend: SharedBackend, id: &str) -> Result<JobView, BackendError>
         }
     }
     Ok(JobView {
+        request: open_request(backend.clone(), &job).await?,
         policies: get_json(backend, "/api/v1/policies").await?,
         job,
         versions,
@@ -114,7 +120,10 @@ fn Shown(shown: JobView, events: RwSignal<Vec<JobEvent>>, reload: Callback<()>) 
                 </p>
                 <h1><JobTitle job=job.clone()/> " " <StateTag state=job.state/></h1>
             </div>
-            <Actions job=job.clone() reload/>
+            <div class="page-actions">
+                {shown.request.clone().map(|request| view! { <Hour request/> })}
+                <Actions job=job.clone() reload/>
+            </div>
         </div>
         <div class="columns">
             <div class="column">

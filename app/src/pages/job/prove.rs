@@ -6,12 +6,11 @@ use domain::gate::policy::{CheckId, GatePolicy};
 use domain::report::EvaluationReport;
 use domain::stats::{least_n, lower_bound, upper_bound};
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use super::JobView;
 use crate::components::number::{percent, percent_down, percent_up};
 use crate::components::panel::Panel;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// What one class could come to in the best case.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,14 +3,13 @@
 use domain::event::Progress;
 use domain::job::{Job, JobState, Stage};
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use super::of;
 use crate::components::job::{StageName, percent};
 use crate::components::panel::Panel;
 use crate::components::time::{duration, utc};
 use crate::components::verdict::VerdictTag;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn Run(job: Job, progress: Signal<Option<Progress>>) -> impl IntoView {

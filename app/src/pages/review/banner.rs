@@ -6,13 +6,13 @@ use domain::gate::verdict::VerdictState;
 use domain::names::ChannelName;
 use domain::release::{Channel, Release};
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 
 use super::{Candidate, Judgement};
 use crate::backend::{post_json, use_backend};
 use crate::components::error::Refusal;
 use crate::components::loaded::segment;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Callback<()>) -> impl IntoView {

@@ -4,14 +4,14 @@ use domain::gate::policy::{CheckId, GatePolicy};
 use domain::gate::verdict::{Check, VerdictState};
 use domain::model::ClassRole;
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 
 use super::Judgement;
 use crate::components::charts::bound::BoundBar;
 use crate::components::number::{percent, percent_down, percent_up, share};
 use crate::components::panel::Panel;
 use crate::components::verdict::VerdictTag;
-use crate::language::{filled, use_i18n};
+use crate::language::{filled, t, use_i18n};
 
 /// One class as a row shows it.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,13 +2,13 @@
 
 use domain::scores::SealedScores;
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 
 use super::Judgement;
 use crate::components::charts::matrix::{Counts, Matrix};
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// Photos that a cell shows at most: more are not looked at.
 const MOST_PHOTOS: usize = 60;

@@ -2,13 +2,13 @@
 
 use domain::report::{ClassMetrics, CurvePoint, EvaluationReport};
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 
 use super::Judgement;
 use crate::components::charts::line::{Axis, LineChart, Lines, Marker, Series, Size};
 use crate::components::number::percent;
 use crate::components::panel::Panel;
-use crate::language::{filled, use_i18n};
+use crate::language::{filled, t, use_i18n};
 
 /// Where the slider may stand: below a half, more than one class could be accepted.
 const LEAST: f64 = 0.5;

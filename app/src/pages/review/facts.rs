@@ -2,12 +2,11 @@
 
 use domain::gate::policy::CheckId;
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use super::{Candidate, Judgement};
 use crate::components::number::{bytes, percent, percent_down, share};
 use crate::components::time::duration;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn Facts(candidate: Candidate, judged: Memo<Judgement>) -> impl IntoView {

@@ -2,12 +2,11 @@
 
 use domain::scores::SealedScores;
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use super::Judgement;
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// Photos of either kind that are shown at most.
 const MOST_FLIPS: usize = 48;

@@ -17,17 +17,19 @@ use domain::judge;
 use domain::model::Model;
 use domain::release::Channel;
 use domain::report::EvaluationReport;
+use domain::request::Request;
 use domain::scores::SealedScores;
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{BackendError, SharedBackend, get_json, use_backend};
+use crate::components::hour::Hour;
 use crate::components::loaded::{Loaded, segment};
 use crate::components::short;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 /// Everything that the page shows before anything moves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,8 @@ pub(crate) struct Candidate {
     pub(crate) report: EvaluationReport,
     pub(crate) verdict: Verdict,
     pub(crate) channels: Vec<Channel>,
+    /// The rapid response that it answers, while that is open.
+    pub(crate) request: Option<Request>,
 }
 
 /// Asks for all parts of a candidate.
@@ -46,13 +50,27 @@ pub(crate) struct Candidate {
 pub(crate) async fn candidate(backend: SharedBackend, id: &str) -> Result<Candidate, BackendError> {
     let id = segment(id);
     let model: Model = get_json(backend.clone(), &format!("/api/v1/models/{id}")).await?;
+    let job: Job = get_json(backend.clone(), &format!("/api/v1/jobs/{}", segment(&model.job.0))).await?;
     Ok(Candidate {
-        job: get_json(backend.clone(), &format!("/api/v1/jobs/{}", segment(&model.job.0))).await?,
+        request: open_request(backend.clone(), &job).await?,
+        job,
         report: get_json(backend.clone(), &format!("/api/v1/models/{id}/report")).await?,
         verdict: get_json(backend.clone(), &format!("/api/v1/models/{id}/verdict")).await?,
         channels: get_json(backend, &format!("/api/v1/channels?project={DEFAULT_PROJECT}")).await?,
         model,
     })
+}
+
+/// The rapid response that a job answers, while it is open.
+///
+/// # Errors
+/// It cannot be had.
+pub(crate) async fn open_request(backend: SharedBackend, job: &Job) -> Result<Option<Request>, BackendError> {
+    let Some(id) = &job.request else {
+        return Ok(None);
+    };
+    let request: Request = get_json(backend, &format!("/api/v1/requests/{}", segment(&id.0))).await?;
+    Ok(Some(request).filter(|request| request.closed_us.is_none()))
 }
 
 /// The page of a model.
@@ -149,6 +167,7 @@ fn Review(candidate: Candidate, reload: Callback<()>) -> impl IntoView {
                 </p>
                 <h1>{heading}</h1>
             </div>
+            {candidate.request.clone().map(|request| view! { <Hour request/> })}
         </div>
         <banner::Banner candidate=candidate.clone() judged reload/>
         <facts::Facts candidate=candidate.clone() judged/>

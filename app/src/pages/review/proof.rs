@@ -2,10 +2,9 @@
 
 use domain::report::{EvaluationReport, Fact};
 use leptos::prelude::*;
-use leptos_i18n::t;
 
 use crate::components::panel::Panel;
-use crate::language::use_i18n;
+use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn Proof(report: EvaluationReport) -> impl IntoView {

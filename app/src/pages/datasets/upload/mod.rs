@@ -8,7 +8,7 @@ use domain::names::ClassName;
 use leptos::attr::custom::custom_attribute;
 use leptos::ev::{DragEvent, Event};
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use leptos_router::hooks::use_navigate;
 
 use crate::backend::BackendError;
@@ -16,7 +16,7 @@ use crate::components::error::Refusal;
 use crate::components::loaded::segment;
 use crate::components::number::bytes;
 use crate::components::panel::Panel;
-use crate::language::{filled, use_i18n};
+use crate::language::{filled, t, use_i18n};
 
 /// Files of one folder, and the class that they are to be.
 #[derive(Clone, Copy, Debug)]
