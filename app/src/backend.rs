@@ -42,7 +42,7 @@ pub struct BackendError {
     /// HTTP status; 0 where no answer came.
     pub status: u16,
     /// What the server says is wrong.
-    pub problem: Option<Problem>,
+    pub problem: Option<Box<Problem>>,
     /// The same in one sentence, where the server says nothing.
     pub message: String,
 }

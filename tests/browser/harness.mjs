@@ -24,7 +24,8 @@ export async function open(locale, viewport = WIDTHS.wide) {
   page.said = [];
   page.on("pageerror", (error) => page.said.push(`error: ${error.message}`));
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) page.said.push(`${message.type()}: ${message.text()}`);
+    const refused = page.refusals && message.text().startsWith("Failed to load resource");
+    if (["error", "warning"].includes(message.type()) && !refused) page.said.push(`${message.type()}: ${message.text()}`);
   });
   return page;
 }

@@ -287,13 +287,13 @@ fn the_hour_counts_down_and_past_its_end() {
 fn an_error_speaks_names_its_request_and_offers_another_try() {
     let error = BackendError {
         status: 503,
-        problem: Some(Problem {
+        problem: Some(Box::new(Problem {
             kind: "/problems/unavailable".to_owned(),
             title: "Unavailable".to_owned(),
             status: 503,
             detail: "the database does not answer".to_owned(),
             request_id: "req-42".to_owned(),
-        }),
+        })),
         message: String::new(),
     };
     assert_says(
