@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_router::components::A;
 
+use crate::components::{live, view};
 use crate::language::{LanguageSwitch, t, use_i18n};
 use crate::visitor::Account;
 
@@ -37,7 +38,6 @@ pub(crate) fn Frame(children: TypedChildren<impl IntoView + 'static>) -> impl In
             </main>
         </div>
     }
-    .into_any()
 }
 
 /// Says when the line is gone; nothing that was typed or shown goes with it.
@@ -52,8 +52,8 @@ fn Offline() -> impl IntoView {
     }
     let notice = move || {
         offline.get().then(|| {
-            view! { <p class="flag spaced" role="status"><strong>{t!(i18n, offline.title)}</strong></p> }.into_any()
+            view! { <p class="flag spaced" role="status"><strong>{t!(i18n, offline.title)}</strong></p> }
         })
     };
-    view! { {notice} }.into_any()
+    live(notice)
 }

@@ -24,10 +24,11 @@ mod pages;
 pub mod visitor;
 
 use leptos::prelude::*;
-use leptos_meta::{Link, MetaTags, Stylesheet, provide_meta_context};
-use leptos_router::components::{Route, Router, Routes};
+use leptos_meta::{MetaTags, provide_meta_context};
+use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::{SsrMode, path};
 
+use crate::components::view;
 use crate::frame::Frame;
 use crate::language::Languages;
 use crate::pages::compare::ComparePage;
@@ -51,6 +52,8 @@ pub fn shell(options: LeptosOptions) -> AnyView {
                 <meta charset="utf-8"/>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
+                <link rel="stylesheet" href="/pkg/app.css"/>
+                <link rel="icon" type="image/svg+xml" href="/pkg/favicon.svg"/>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options/>
                 <MetaTags/>
@@ -60,7 +63,6 @@ pub fn shell(options: LeptosOptions) -> AnyView {
             </body>
         </html>
     }
-    .into_any()
 }
 
 /// All pages. The server gives the [`backend::SharedBackend`] by context; in the browser it is `fetch`.
@@ -70,12 +72,10 @@ pub fn App() -> impl IntoView {
     #[cfg(feature = "hydrate")]
     provide_context::<backend::SharedBackend>(std::sync::Arc::new(browser::Fetch));
     view! {
-        <Stylesheet id="style" href="/pkg/app.css"/>
-        <Link rel="icon" type_="image/svg+xml" href="/pkg/favicon.svg"/>
         <Languages>
             <Router>
                 <Frame>
-                    <Routes fallback=MissingPage>
+                    <FlatRoutes fallback=MissingPage>
                         // The whole page in one answer: it reads the same with scripts off.
                         <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
                         <Route path=path!("/datasets") view=DatasetsPage ssr=SsrMode::Async/>
@@ -88,12 +88,11 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("/releases") view=ReleasesPage ssr=SsrMode::Async/>
                         <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async/>
                         <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async/>
-                    </Routes>
+                    </FlatRoutes>
                 </Frame>
             </Router>
         </Languages>
     }
-    .into_any()
 }
 
 /// Takes over the page that the server rendered.

@@ -1,11 +1,12 @@
 //! Who looks at the page: the server says so with the page itself, and the frame shows it with a way out.
 
 use leptos::prelude::*;
-use leptos_i18n::{t, t_string};
+use leptos_i18n::t_string;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{SharedBackend, use_backend};
-use crate::language::use_i18n;
+use crate::components::view;
+use crate::language::{t, use_i18n};
 
 /// Who looks at the page, as the server gives it by context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +26,7 @@ pub(crate) fn Account() -> impl IntoView {
             <div class="account">
                 <a class="account-link" href="/sign-in" rel="external">{t!(i18n, account.sign_in)}</a>
             </div>
-        }
-        .into_any();
+        };
     };
     let (backend, failed) = (use_backend(), RwSignal::new(false));
     view! {
@@ -41,7 +41,6 @@ pub(crate) fn Account() -> impl IntoView {
             }}
         </div>
     }
-    .into_any()
 }
 
 /// Ends the session and leaves for the page that asks who is there.

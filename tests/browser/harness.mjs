@@ -20,6 +20,15 @@ let session;
 export async function open(locale, viewport = WIDTHS.wide) {
   const context = await browser.newContext({ locale, viewport, reducedMotion: "reduce", storageState: session });
   const page = await context.newPage();
+  await page.addInitScript(() => {
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+      for (const shift of list.getEntries()) {
+        const moved = shift.sources.map(({ node }) => node?.outerHTML?.slice(0, 120) ?? node?.textContent);
+        if (!shift.hadRecentInput) window.shifts.push({ value: shift.value, moved });
+      }
+    }).observe({ type: "layout-shift", buffered: true });
+  });
   page.setDefaultTimeout(60_000);
   page.said = [];
   page.on("pageerror", (error) => page.said.push(`error: ${error.message}`));
@@ -77,6 +86,15 @@ export async function inspect(page, name) {
   }
   await page.setViewportSize(wide);
   same(page.said, [], `${name}: console`);
+}
+
+/** Nothing moved under the reader while the page came (https://web.dev/articles/cls). */
+export async function steady(page, name) {
+  await page.waitForLoadState("networkidle");
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const shifts = await page.evaluate(() => window.shifts);
+  const sum = shifts.reduce((sum, shift) => sum + shift.value, 0);
+  check(sum < 0.001, `${name} shifts by ${sum.toFixed(4)}: ${JSON.stringify(shifts)}`);
 }
 
 /** Prints the sum in the form that xtask counts, and ends. */

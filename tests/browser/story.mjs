@@ -1,6 +1,6 @@
 // The operator's story by mouse and by keyboard, in both languages, against a real server with a live baseline.
 import { join } from "node:path";
-import { WIDTHS, check, end, hydrated, inspect, keepSession, open, same, test, url } from "./harness.mjs";
+import { WIDTHS, check, end, hydrated, inspect, keepSession, open, same, steady, test, url } from "./harness.mjs";
 
 const photos = process.env.REHEAD_PHOTOS;
 const TAUS = ["0.500", "0.720", "0.900", "0.950", "0.999"];
@@ -19,6 +19,22 @@ const idOf = (page) => page.url().split("/").pop().split("?")[0];
 async function go(page, path) {
   await page.goto(url + path);
   await hydrated(page);
+}
+
+/** In the page: `n` pictures that no server has seen, as base64 of PNG files. */
+function drawn(n) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 96;
+  const context = canvas.getContext("2d");
+  return Array.from({ length: n }, (_, idx) => {
+    for (let y = 0; y < 96; y += 8) {
+      for (let x = 0; x < 96; x += 8) {
+        context.fillStyle = `hsl(${(x * (idx + 3) * 7 + y * (idx + 5) * 11) % 360} 70% ${30 + ((x + y + idx * 8) % 40)}%)`;
+        context.fillRect(x, y, 8, 8);
+      }
+    }
+    return canvas.toDataURL("image/png").split(",")[1];
+  });
 }
 
 /** From the front page to a published model and back. */
@@ -68,6 +84,13 @@ async function story(page, name, archive) {
   const before = await api("/channels/production");
   await page.click(".banner .primary");
   await page.fill("#publish textarea", `adds ${name}`);
+  // A reload in the middle of a review: the threshold and the note are as they were left.
+  await drag(page, TAUS[0]);
+  await page.reload();
+  await hydrated(page);
+  await page.waitForFunction((tau) => document.querySelector("#tau + output").textContent === tau, TAUS[0]);
+  same(await page.inputValue("#publish textarea"), `adds ${name}`, "the note after a reload");
+  await page.click(".slider .button");
   await page.click("#publish .primary");
   await page.waitForSelector(".banner .tag.pass");
   const after = await api("/channels/production");
@@ -86,15 +109,7 @@ async function story(page, name, archive) {
 /** At each threshold the page shows what the API's report at that threshold says. */
 async function slider(page, model) {
   for (const tau of TAUS) {
-    await page.$eval(
-      "#tau",
-      (input, value) => {
-        input.value = value;
-        input.dispatchEvent(new Event("input", { bubbles: true }));
-      },
-      tau,
-    );
-    await page.waitForFunction((tau) => document.querySelector("#tau + output").textContent === tau, tau);
+    await drag(page, tau);
     const report = await api(`/models/${model}/report?tau=${tau}`);
     const expected = Object.fromEntries(
       report.candidate.per_class.map((metrics) => {
@@ -123,6 +138,18 @@ async function slider(page, model) {
     same(figure.replace(/\D+/g, " ").trim(), `${lost} ${report.comparison.n_right}`, `lost at ${tau}`);
   }
   await page.click(".slider .button");
+}
+
+async function drag(page, tau) {
+  await page.$eval(
+    "#tau",
+    (input, value) => {
+      input.value = value;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    },
+    tau,
+  );
+  await page.waitForFunction((tau) => document.querySelector("#tau + output").textContent === tau, tau);
 }
 
 /** A cell of the confusion matrix opens as many photos as it counts. */
@@ -181,6 +208,22 @@ await test("every list and the comparison, in both languages", async () => {
   }
 });
 
+await test("no page moves under the reader", async () => {
+  const models = await api("/models");
+  const [job, dataset] = [(await api("/jobs"))[0].id, (await api("/datasets"))[0].name];
+  const ids = models.map((model) => model.id);
+  const lists = ["/", "/datasets", "/jobs", "/models", "/releases", `/compare?models=${ids.slice(0, 3)}`];
+  const paths = [...lists, `/datasets/${dataset}`, `/jobs/${job}`, ...ids.map((id) => `/models/${id}`)];
+  for (const viewport of Object.values(WIDTHS)) {
+    const page = await open("en-GB", viewport);
+    for (const path of paths) {
+      await go(page, path);
+      await steady(page, `${path} at ${viewport.width} px`);
+    }
+    await page.close();
+  }
+});
+
 await test("what is missing says so", async () => {
   const page = await open("en-GB");
   await page.goto(`${url}/models/no-such-model`);
@@ -190,14 +233,57 @@ await test("what is missing says so", async () => {
   check((await page.textContent("h1")).length > 0, "a page for an unknown address");
 });
 
-await test("two tabs see the same release", async () => {
+await test("an upload that a reload cuts off goes on where it was", async () => {
+  const page = await open("en-GB");
+  const [name, total, arrive] = ["cut-off", 12, 4];
+  await go(page, "/datasets");
+  const files = (await page.evaluate(drawn, total)).map((png, idx) => ({
+    name: `${idx}.png`,
+    mimeType: "image/png",
+    buffer: Buffer.from(png, "base64"),
+  }));
+  const begin = async () => {
+    await go(page, "/datasets");
+    await page.fill("#upload label input[type=text]", name);
+    await page.setInputFiles("#upload-files", files);
+    await page.fill("#upload tbody input[type=text]", name);
+    await page.click("#upload .form-actions .primary");
+  };
+  // The line breaks in the middle: some photos arrive, the others hang for good.
+  let begun = 0;
+  await page.route("**/api/v1/images/*", (route) => {
+    if (route.request().method() !== "PUT") return route.continue();
+    begun += 1;
+    return begun <= arrive ? route.continue() : undefined;
+  });
+  await begin();
+  await page.waitForFunction((n) => document.querySelector("#upload-progress")?.value === n, arrive);
+  // Leaving the page cuts off what hangs.
+  await page.reload();
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  let sent = 0;
+  page.on("request", (request) => {
+    sent += request.method() === "PUT";
+  });
+  await begin();
+  await page.waitForURL(`**/datasets/${name}`);
+  same((await api(`/datasets/${name}`)).latest.n_images, total, "photos of the dataset");
+  same(sent, total - arrive, "only what had not arrived is sent");
+});
+
+await test("two tabs see the same: what one publishes the other shows without a reload", async () => {
   const [first, second] = [await open("en-GB"), await open("en-GB")];
-  await go(first, "/");
+  const live = (await api("/channels/production")).current.model;
+  const other = (await api("/models")).find((model) => model.id !== live && model.verdict.state === "pass").id;
   await go(second, "/");
-  const live = await api("/channels/production");
-  for (const page of [first, second]) {
-    check((await page.textContent("#live")).includes(live.current.model.slice(-8)), "both show the live model");
-  }
+  check((await second.textContent("#live")).includes(live.slice(-8)), "what is live");
+  await go(first, `/models/${other}`);
+  await first.click(".banner .primary");
+  await first.fill("#publish textarea >> nth=0", "from the first tab");
+  await first.click("#publish .primary");
+  await first.waitForSelector(".banner .tag.pass");
+  same((await api("/channels/production")).current.model, other, "what is live after it");
+  await second.waitForFunction((id) => document.querySelector("#live").textContent.includes(id), other.slice(-8));
 });
 
 await test("the keyboard reaches the content and the switch of languages", async () => {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use color_eyre::eyre::{Result, WrapErr};
+use color_eyre::eyre::{Result, WrapErr, eyre};
 use walkdir::WalkDir;
 
 use crate::clock::Stopwatch;
@@ -21,7 +21,8 @@ const NAME: &str = "app";
 const STYLE_LAYERS: [&str; 3] = ["tokens.css", "base.css", "components.css"];
 
 /// What the wasm is made of, below the root; the code that makes it is part of it.
-const PAGE_INPUTS: [&str; 9] = [
+const PAGE_INPUTS: [&str; 10] = [
+    ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
     "app",
@@ -88,7 +89,7 @@ fn build_pages(dir: &Path, front: &mut Front) -> Result<()> {
         "--target",
         WASM_TARGET,
     ]);
-    run(compile.args(features))?;
+    run(compile.args(features).args(["--config", &short_paths()?]))?;
 
     clear(dir, is_page)?;
     let compiled = target().join(WASM_TARGET).join("wasm/app.wasm");
@@ -100,7 +101,39 @@ fn build_pages(dir: &Path, front: &mut Front) -> Result<()> {
     let sizes = compress::folder(dir, is_page)?;
     record_build("pages", if shrunk.is_ok() { &small } else { &plain })?;
     tell("pages", &sizes, watch);
+    if shrunk.is_ok() {
+        check_size(&sizes)?;
+    }
     Ok(())
+}
+
+/// Where something panics is said with the file's name, not with where this machine keeps it.
+fn short_paths() -> Result<String> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let sources = home.unwrap_or_default().join("registry/src");
+    let mut flags = vec![format!("--remap-path-prefix={}/=", root().display())];
+    for registry in fs::read_dir(&sources).into_iter().flatten() {
+        flags.push(format!("--remap-path-prefix={}/=", registry?.path().display()));
+    }
+    // Added to those of `.cargo/config.toml`.
+    Ok(format!("build.rustflags={}", serde_json::to_string(&flags)?))
+}
+
+/// The largest a browser may have to load of the program, with brotli.
+const MOST_PROGRAM_BYTES: usize = 450 * 1024;
+
+/// A page that loads slowly is a fault like any other.
+fn check_size(sizes: &[Sizes]) -> Result<()> {
+    let large = |size: &&Sizes| size.name.ends_with(".wasm") && size.brotli_bytes > MOST_PROGRAM_BYTES;
+    match sizes.iter().find(large) {
+        Some(size) => Err(eyre!(
+            "{} has {} bytes with brotli, at most {MOST_PROGRAM_BYTES} are allowed: look for new types of views",
+            size.name,
+            size.brotli_bytes
+        )),
+        None => Ok(()),
+    }
 }
 
 fn build_style(dir: &Path) -> Result<()> {

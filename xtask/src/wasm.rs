@@ -47,7 +47,12 @@ pub(crate) fn bindings(input: &Path, dir: &Path, name: &str) -> Result<()> {
 pub(crate) fn shrink(wasm_opt: &Path, file: &Path) -> Result<()> {
     let out = file.with_extension("wasm.opt");
     let mut command = program(wasm_opt);
-    command.arg("-Oz").args(FEATURES).arg(file).arg("-o").arg(&out);
+    command
+        .args(["-Oz", "--converge"])
+        .args(FEATURES)
+        .arg(file)
+        .arg("-o")
+        .arg(&out);
     run(&mut command)?;
     fs::rename(&out, file).wrap_err_with(|| format!("could not replace {}", file.display()))
 }

@@ -1,25 +1,27 @@
 //! Files of the reader's machine: what was chosen or dropped, folders walked, archives opened.
 
-use std::cell::RefCell;
-use std::io::{Cursor, Read as _};
 use std::rc::Rc;
 
 use domain::api::LeftOut;
 use domain::layout::{self, Kind};
-use js_sys::{Array, Function, Promise};
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipSliceArchive, ZipVerification, crc32};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{DataTransfer, File, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry, HtmlInputElement};
-use zip::ZipArchive;
+use web_sys::{
+    Blob, DataTransfer, File, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry, HtmlInputElement,
+    ReadableStreamDefaultReader, ReadableWritablePair,
+};
 
 /// Bytes of one photo; the server's own limit is the same.
 const MAX_PHOTO_BYTES: u64 = 64 << 20;
 /// An archive is read into memory as a whole.
 const MAX_ARCHIVE_BYTES: u64 = 1 << 30;
 /// Entries of one archive.
-const MAX_ENTRIES: usize = 200_000;
+const MAX_ENTRIES: u64 = 200_000;
 
-type Archive = Rc<RefCell<ZipArchive<Cursor<Vec<u8>>>>>;
+type Archive = Rc<ZipSliceArchive<Vec<u8>>>;
 
 /// A photo, still where it was.
 pub(crate) struct Found {
@@ -31,7 +33,13 @@ pub(crate) struct Found {
 
 enum Source {
     File(File),
-    Entry(Archive, usize),
+    Entry(Archive, Entry),
+}
+
+/// Where an archive holds a file, and how.
+struct Entry {
+    place: ZipArchiveEntryWayfinder,
+    is_packed: bool,
 }
 
 impl Found {
@@ -42,21 +50,55 @@ impl Found {
         }
         match &self.source {
             Source::File(file) => read(file).await,
-            Source::Entry(archive, idx) => {
-                let mut archive = archive.borrow_mut();
-                let entry = archive.by_index(*idx).map_err(|error| error.to_string())?;
-                let mut bytes = Vec::new();
-                // Declared sizes are the stranger's: bytes are counted while they inflate.
-                entry
-                    .take(MAX_PHOTO_BYTES + 1)
-                    .read_to_end(&mut bytes)
-                    .map_err(|error| format!("damaged in the archive: {error}"))?;
-                if bytes.len() as u64 > MAX_PHOTO_BYTES {
-                    return Err("it is larger than 64 MiB".to_owned());
-                }
+            Source::Entry(archive, entry) => {
+                let damaged = |error: rawzip::Error| format!("damaged in the archive: {error}");
+                let stored = archive.get_entry(entry.place).map_err(damaged)?;
+                let bytes = if entry.is_packed {
+                    inflate(stored.data()).await?
+                } else {
+                    stored.data().to_vec()
+                };
+                let found = ZipVerification {
+                    crc: crc32(&bytes),
+                    uncompressed_size: bytes.len() as u64,
+                };
+                stored.claim_verifier().valid(found).map_err(damaged)?;
                 Ok(bytes)
             }
         }
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// The browser's own; web-sys has it behind a flag of the compiler's.
+    type DecompressionStream;
+
+    #[wasm_bindgen(constructor, catch)]
+    fn new(format: &str) -> Result<DecompressionStream, JsValue>;
+}
+
+/// What the browser unpacks of a raw DEFLATE stream (RFC 1951).
+async fn inflate(packed: &[u8]) -> Result<Vec<u8>, String> {
+    let failed = |error: JsValue| format!("damaged in the archive: {}", said(&error));
+    let blob = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(packed))).map_err(failed)?;
+    let way = DecompressionStream::new("deflate-raw").map_err(failed)?;
+    let unpacked = blob.stream().pipe_through(way.unchecked_ref::<ReadableWritablePair>());
+    let reader: ReadableStreamDefaultReader = unpacked.get_reader().unchecked_into();
+    let mut bytes = Vec::new();
+    loop {
+        let read = JsFuture::from(reader.read()).await.map_err(failed)?;
+        let Ok(chunk) =
+            Reflect::get(&read, &JsValue::from_str("value")).and_then(|value| value.dyn_into::<Uint8Array>())
+        else {
+            return Ok(bytes);
+        };
+        // Declared sizes are the stranger's: bytes are counted while they inflate.
+        if bytes.len() as u64 + u64::from(chunk.length()) > MAX_PHOTO_BYTES {
+            let _ = reader.cancel();
+            return Err("it is larger than 64 MiB".to_owned());
+        }
+        bytes.extend(chunk.to_vec());
     }
 }
 
@@ -64,7 +106,7 @@ async fn read(file: &File) -> Result<Vec<u8>, String> {
     let buffer = JsFuture::from(file.array_buffer())
         .await
         .map_err(|error| said(&error))?;
-    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+    Ok(Uint8Array::new(&buffer).to_vec())
 }
 
 /// What an input of files holds, with paths where a folder was chosen.
@@ -75,7 +117,7 @@ pub(crate) fn chosen(input: &HtmlInputElement) -> Vec<(String, File)> {
     let files = (0..list.length()).filter_map(|idx| list.get(idx));
     files
         .map(|file| {
-            let path = js_sys::Reflect::get(&file, &JsValue::from_str("webkitRelativePath")).ok();
+            let path = Reflect::get(&file, &JsValue::from_str("webkitRelativePath")).ok();
             let path = path.and_then(|path| path.as_string()).filter(|path| !path.is_empty());
             (path.unwrap_or_else(|| file.name()), file)
         })
@@ -176,53 +218,62 @@ pub(crate) async fn unpack(files: Vec<(String, File)>) -> (Vec<Found>, Vec<LeftO
 
 async fn open(file: &File) -> Result<Archive, String> {
     let bytes = read(file).await?;
-    let archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("not a zip archive: {error}"))?;
-    if archive.len() > MAX_ENTRIES {
-        return Err(format!(
-            "it holds {} entries; at most {MAX_ENTRIES} are read",
-            archive.len()
-        ));
+    let archive = ZipArchive::from_slice(bytes).map_err(|error| format!("not a zip archive: {error}"))?;
+    if archive.entries_hint() > MAX_ENTRIES {
+        let n = archive.entries_hint();
+        return Err(format!("it holds {n} entries; at most {MAX_ENTRIES} are read"));
     }
-    Ok(Rc::new(RefCell::new(archive)))
+    Ok(Rc::new(archive))
 }
 
 fn inside(archive: &Archive, path: &str, refuse: &mut impl FnMut(&str, String)) -> Vec<Found> {
     let mut found = Vec::new();
-    let n_entries = archive.borrow().len();
-    for idx in 0..n_entries {
-        let mut open = archive.borrow_mut();
-        let entry = match open.by_index_raw(idx) {
-            Ok(entry) => entry,
+    let mut entries = archive.entries();
+    loop {
+        let entry = match entries.next_entry() {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return found,
             Err(error) => {
-                refuse(path, format!("entry {idx}: {error}"));
-                continue;
+                // The list of an archive cannot be read past a fault.
+                refuse(path, format!("damaged: {error}"));
+                return found;
             }
         };
         if entry.is_dir() {
             continue;
         }
-        let name = match entry.name() {
-            Ok(name) => name.into_owned(),
-            Err(_) => String::from_utf8_lossy(entry.name_raw()).into_owned(),
-        };
-        if layout::is_hostile(&name) || entry.is_symlink() || entry.encrypted() {
+        let name = String::from_utf8_lossy(entry.file_path().as_bytes()).into_owned();
+        if layout::is_hostile(&name) || entry.mode().is_symlink() || entry.flags().is_encrypted() {
             refuse(
                 &name,
                 "its path leaves the archive, or it is a link or encrypted".to_owned(),
             );
             continue;
         }
+        let is_packed = match entry.compression_method() {
+            CompressionMethod::STORE => false,
+            CompressionMethod::DEFLATE => true,
+            _ => {
+                refuse(&name, "it is packed in a way that browsers do not unpack".to_owned());
+                continue;
+            }
+        };
         match layout::kind(&name) {
             Kind::Photo => found.push(Found {
                 path: name,
-                size_bytes: entry.size(),
-                source: Source::Entry(Rc::clone(archive), idx),
+                size_bytes: entry.uncompressed_size_hint(),
+                source: Source::Entry(
+                    Rc::clone(archive),
+                    Entry {
+                        place: entry.wayfinder(),
+                        is_packed,
+                    },
+                ),
             }),
             Kind::Sidecar => {}
             Kind::Archive => refuse(&name, "an archive inside an archive is not opened".to_owned()),
         }
     }
-    found
 }
 
 /// Waits.

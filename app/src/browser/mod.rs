@@ -65,6 +65,33 @@ pub fn go_to(address: &str) {
     let _ = leptos::prelude::window().location().set_href(address);
 }
 
+/// Changes the query of the page's address, so that a reload and whoever gets the link see the same.
+pub(crate) fn set_query(query: &str) {
+    let window = leptos::prelude::window();
+    let path = window.location().pathname().unwrap_or_default();
+    if let Ok(history) = window.history() {
+        let _ = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&format!("{path}{query}")));
+    }
+}
+
+/// What was being written, for as long as this tab is open; an empty text is forgotten.
+pub(crate) fn keep_draft(name: &str, text: &str) {
+    // A browser that keeps nothing loses a draft with a reload, and nothing else.
+    if let Ok(Some(storage)) = leptos::prelude::window().session_storage() {
+        let _ = if text.is_empty() {
+            storage.remove_item(name)
+        } else {
+            storage.set_item(name, text)
+        };
+    }
+}
+
+/// What [`keep_draft`] kept.
+pub(crate) fn kept_draft(name: &str) -> Option<String> {
+    let storage = leptos::prelude::window().session_storage().ok()??;
+    storage.get_item(name).ok()?
+}
+
 /// Microseconds since 1970, UTC, by the clock of this machine.
 #[must_use]
 pub fn now_us() -> i64 {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::backend::BackendError;
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 /// An answer that did not come: its sentence, its request id, and another try.
@@ -16,9 +17,9 @@ pub(crate) fn ErrorNotice(
     let i18n = use_i18n();
     let title = move || {
         if stale {
-            t!(i18n, error.stale).into_any()
+            t!(i18n, error.stale)
         } else {
-            t!(i18n, error.title).into_any()
+            t!(i18n, error.title)
         }
     };
     let request_id = error.request_id().map(ToOwned::to_owned);
@@ -26,7 +27,7 @@ pub(crate) fn ErrorNotice(
     view! {
         <div class="banner fail" role="alert">
             <div class="banner-text">
-                <p class="banner-title">{title}</p>
+                <p class="banner-title">{live(title)}</p>
                 <p lang="en">{sentence}</p>
                 {request_id
                     .map(|id| view! { <p class="dim">{t!(i18n, error.request_id)} " " <code>{id}</code></p> })}
@@ -36,14 +37,13 @@ pub(crate) fn ErrorNotice(
             </button>
         </div>
     }
-    .into_any()
 }
 
 /// What the server refused to do, beside the button that asked for it.
 #[component]
 pub(crate) fn Refusal(#[prop(into)] error: Signal<Option<BackendError>>) -> impl IntoView {
     let i18n = use_i18n();
-    move || {
+    live(move || {
         error.get().map(|error| {
             let request_id = error.request_id().map(ToOwned::to_owned);
             let sentence = error.sentence().to_owned();
@@ -54,7 +54,6 @@ pub(crate) fn Refusal(#[prop(into)] error: Signal<Option<BackendError>>) -> impl
                         .map(|id| view! { <p class="dim">{t!(i18n, error.request_id)} " " <code>{id}</code></p> })}
                 </div>
             }
-            .into_any()
         })
-    }
+    })
 }

@@ -3,9 +3,10 @@
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
-use serde_json::Value;
 
-use crate::backend::{BackendError, SharedBackend, use_backend};
+use crate::backend::{BackendError, SharedBackend, use_backend, written};
+use crate::components::loaded::Gathered;
+use crate::components::view;
 
 /// Where a form is.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +37,10 @@ impl Submit {
     }
 }
 
-/// Posts what `asked` gives (an address, a body, and the page to go to after a success).
+/// Posts what `asked` gives (an address, a body of named texts, and the page to go to after a success).
 pub(crate) fn on_submit(
     form: Submit,
-    asked: impl Fn() -> (&'static str, Value, String) + 'static,
+    asked: impl Fn() -> (&'static str, Vec<(&'static str, String)>, String) + 'static,
 ) -> impl FnMut(SubmitEvent) + 'static {
     let backend = use_backend();
     move |event: SubmitEvent| {
@@ -50,13 +51,18 @@ pub(crate) fn on_submit(
         }
         form.busy.set(true);
         form.failed.set(None);
-        post(&backend, form, asked());
+        let (path, fields, next) = asked();
+        let mut body = Gathered::default();
+        for (name, text) in fields {
+            body.field(name, &written(&text));
+        }
+        post(&backend, form, path, body.finish(), next);
     }
 }
 
 #[cfg(feature = "hydrate")]
-fn post(backend: &SharedBackend, form: Submit, (path, body, next): (&'static str, Value, String)) {
-    let answer = backend.post(path.to_owned(), body.to_string());
+fn post(backend: &SharedBackend, form: Submit, path: &str, body: String, next: String) {
+    let answer = backend.post(path.to_owned(), body);
     leptos::task::spawn_local(async move {
         match answer.await {
             Ok(_) => crate::browser::go_to(&next),
@@ -70,7 +76,7 @@ fn post(backend: &SharedBackend, form: Submit, (path, body, next): (&'static str
 
 /// Nothing is submitted on the server.
 #[cfg(not(feature = "hydrate"))]
-fn post(_backend: &SharedBackend, _form: Submit, _asked: (&'static str, Value, String)) {}
+fn post(_backend: &SharedBackend, _form: Submit, _path: &str, _body: String, _next: String) {}
 
 /// What the server said against it.
 #[component]
@@ -82,7 +88,6 @@ pub(crate) fn Failure(form: Submit, title: AnyView) -> impl IntoView {
             <p lang="en">{move || form.failed.with(|failed| failed.as_ref().map(|error| error.sentence().to_owned()))}</p>
         </div>
     }
-    .into_any()
 }
 
 /// What stands in a field.
@@ -134,5 +139,4 @@ pub(crate) fn Field(
             {hint.map(|hint| view! { <p id=hint_id class="dim">{hint}</p> })}
         </div>
     }
-    .into_any()
 }

@@ -4,6 +4,7 @@ use domain::request::Request;
 use leptos::prelude::*;
 
 use crate::components::time::{clock, rfc3339, utc};
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 /// What is left of a request. The server renders when it is due; the browser counts down by its own clock.
@@ -24,20 +25,18 @@ pub(crate) fn Hour(request: Request) -> impl IntoView {
     let now = Signal::derive(move || ticked.get().unwrap_or(due_us));
     let left = move || {
         if counting.get() {
-            view! { <TimeLeft due_us now/> }.into_any()
+            view! { <TimeLeft due_us now/> }
         } else {
             let at = utc(due_us);
             view! { <p class="time-left"><time datetime=rfc3339(due_us)>{t!(i18n, requests.due, at = at)}</time></p> }
-                .into_any()
         }
     };
     view! {
         <div class="hour">
-            {left}
+            {live(left)}
             <p class="dim">{request.title}</p>
         </div>
     }
-    .into_any()
 }
 
 /// The time until `due_us`, or past it, as a clock.
@@ -48,17 +47,16 @@ pub(crate) fn TimeLeft(due_us: i64, now: Signal<i64>) -> impl IntoView {
     let late = Memo::new(move |_| left_us() < 0);
     let word = move || {
         if late.get() {
-            t!(i18n, requests.over).into_any()
+            t!(i18n, requests.over)
         } else {
-            t!(i18n, requests.left).into_any()
+            t!(i18n, requests.left)
         }
     };
     view! {
         <p class="time-left" class:late=move || late.get() role="timer">
             <b>{move || clock(left_us().abs())}</b>
             " "
-            <span>{word}</span>
+            <span>{live(word)}</span>
         </p>
     }
-    .into_any()
 }

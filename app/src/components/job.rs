@@ -4,6 +4,7 @@ use domain::job::{Job, JobState, Stage};
 use leptos::prelude::*;
 
 use crate::components::short;
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 /// What the job makes its model from.
@@ -11,8 +12,8 @@ use crate::language::{t, use_i18n};
 pub(crate) fn JobTitle(job: Job) -> impl IntoView {
     let i18n = use_i18n();
     match job.spec.baseline {
-        Some(model) => t!(i18n, running.clone, model = short(model.0.as_str())).into_any(),
-        None => t!(i18n, running.cold).into_any(),
+        Some(model) => t!(i18n, running.clone, model = short(model.0.as_str())),
+        None => t!(i18n, running.cold),
     }
 }
 
@@ -21,12 +22,12 @@ pub(crate) fn JobTitle(job: Job) -> impl IntoView {
 pub(crate) fn StateTag(state: JobState) -> impl IntoView {
     let i18n = use_i18n();
     let word = move || match state {
-        JobState::Draft => t!(i18n, state.draft).into_any(),
-        JobState::Queued => t!(i18n, state.queued).into_any(),
-        JobState::Running => t!(i18n, state.running).into_any(),
-        JobState::Succeeded => t!(i18n, state.succeeded).into_any(),
-        JobState::Failed => t!(i18n, state.failed).into_any(),
-        JobState::Cancelled => t!(i18n, state.cancelled).into_any(),
+        JobState::Draft => t!(i18n, state.draft),
+        JobState::Queued => t!(i18n, state.queued),
+        JobState::Running => t!(i18n, state.running),
+        JobState::Succeeded => t!(i18n, state.succeeded),
+        JobState::Failed => t!(i18n, state.failed),
+        JobState::Cancelled => t!(i18n, state.cancelled),
     };
     let class = match state {
         JobState::Succeeded => "tag pass",
@@ -34,21 +35,21 @@ pub(crate) fn StateTag(state: JobState) -> impl IntoView {
         JobState::Running | JobState::Queued => "tag moving",
         JobState::Draft | JobState::Cancelled => "tag",
     };
-    view! { <span class=class>{word}</span> }.into_any()
+    view! { <span class=class>{live(word)}</span> }
 }
 
 /// A stage's name.
 #[component]
 pub(crate) fn StageName(stage: Stage) -> impl IntoView {
     let i18n = use_i18n();
-    move || match stage {
-        Stage::Fetch => t!(i18n, stage.fetch).into_any(),
-        Stage::Extract => t!(i18n, stage.extract).into_any(),
-        Stage::Train => t!(i18n, stage.train).into_any(),
-        Stage::Evaluate => t!(i18n, stage.evaluate).into_any(),
-        Stage::Gate => t!(i18n, stage.gate).into_any(),
-        Stage::Package => t!(i18n, stage.package).into_any(),
-    }
+    live(move || match stage {
+        Stage::Fetch => t!(i18n, stage.fetch),
+        Stage::Extract => t!(i18n, stage.extract),
+        Stage::Train => t!(i18n, stage.train),
+        Stage::Evaluate => t!(i18n, stage.evaluate),
+        Stage::Gate => t!(i18n, stage.gate),
+        Stage::Package => t!(i18n, stage.package),
+    })
 }
 
 /// Whole percent, rounded down: 100 means done.

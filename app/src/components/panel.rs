@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::components::view;
+
 /// A region with a title and what it is about.
 #[component]
 pub(crate) fn Panel(
@@ -33,7 +35,6 @@ pub(crate) fn Panel(
             {children()}
         </section>
     }
-    .into_any()
 }
 
 /// Nothing here: why, and the command that would change it.
@@ -45,5 +46,4 @@ pub(crate) fn Empty(text: AnyView, #[prop(optional, into)] command: Option<Strin
             {command.map(|command| view! { <code class="command" lang="en" tabindex="0">{command}</code> })}
         </div>
     }
-    .into_any()
 }

@@ -5,6 +5,7 @@ use domain::ids::Digest;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 
+use crate::components::view;
 use crate::language::{filled, use_i18n};
 
 /// A photo and its words.
@@ -43,5 +44,5 @@ pub(crate) fn Photos(photos: Vec<Photo>) -> impl IntoView {
             }
         })
         .collect();
-    view! { <ul class="photos">{items}</ul> }.into_any()
+    view! { <ul class="photos">{items}</ul> }
 }

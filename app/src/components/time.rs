@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 const SECOND_US: i64 = 1_000_000;
@@ -12,13 +13,13 @@ const DAY_S: i64 = 86_400;
 pub(crate) fn Ago(at_us: i64, now: Signal<i64>) -> impl IntoView {
     let i18n = use_i18n();
     let text = move || match Since::between(at_us, now.get()) {
-        Since::Now => t!(i18n, time.now).into_any(),
-        Since::Seconds(n) => t!(i18n, time.s, n = n).into_any(),
-        Since::Minutes(n) => t!(i18n, time.min, n = n).into_any(),
-        Since::Hours(n) => t!(i18n, time.h, n = n).into_any(),
-        Since::Days(n) => t!(i18n, time.d, n = n).into_any(),
+        Since::Now => t!(i18n, time.now),
+        Since::Seconds(n) => t!(i18n, time.s, n = n),
+        Since::Minutes(n) => t!(i18n, time.min, n = n),
+        Since::Hours(n) => t!(i18n, time.h, n = n),
+        Since::Days(n) => t!(i18n, time.d, n = n),
     };
-    view! { <time datetime=rfc3339(at_us) title=utc(at_us)>{text}</time> }.into_any()
+    view! { <time datetime=rfc3339(at_us) title=utc(at_us)>{live(text)}</time> }
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -5,32 +5,37 @@ use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::review::{Candidate, candidate};
-use crate::backend::{BackendError, SharedBackend, use_backend};
+use crate::backend::{BackendError, SharedBackend};
 use crate::components::charts::line::{Axis, LineChart, Lines, Series, Size};
-use crate::components::loaded::Loaded;
+use crate::components::loaded::{Gathered, Load, Loaded, list};
 use crate::components::number::percent;
 use crate::components::panel::Panel;
 use crate::components::short;
+use crate::components::table::{Column, DataTable};
 use crate::components::verdict::VerdictTag;
+use crate::components::view;
 use crate::language::{filled, t, use_i18n};
 
 /// Lines that can be told apart.
 const MOST: usize = 10;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Compared {
     models: Vec<Candidate>,
 }
 
-async fn load(backend: SharedBackend, ids: String) -> Result<Compared, BackendError> {
+/// JSON text of [`Compared`].
+async fn load(backend: SharedBackend, ids: String) -> Result<String, BackendError> {
     let mut models = Vec::new();
     for id in ids.split(',').filter(|id| !id.is_empty()).take(MOST) {
         models.push(candidate(backend.clone(), id).await?);
     }
-    Ok(Compared { models })
+    let mut all = Gathered::default();
+    all.field("models", &list(&models));
+    Ok(all.finish())
 }
 
 /// The page.
@@ -38,10 +43,9 @@ async fn load(backend: SharedBackend, ids: String) -> Result<Compared, BackendEr
 pub(crate) fn ComparePage() -> impl IntoView {
     let i18n = use_i18n();
     let query = use_query_map();
-    let backend = use_backend();
     let ids = Memo::new(move |_| query.read().get("models").unwrap_or_default());
-    let resource = Resource::new(move || ids.get(), move |ids| load(backend.clone(), ids));
-    let show = move |compared: Compared| view! { <Shown compared/> }.into_any();
+    let load = Load::new(ids.into(), load);
+    let show = move |compared: Compared| view! { <Shown compared/> };
     view! {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, compare.title))/>
         <div class="page-head">
@@ -50,16 +54,15 @@ pub(crate) fn ComparePage() -> impl IntoView {
                 <h1>{t!(i18n, compare.title)}</h1>
             </div>
         </div>
-        <Loaded resource show/>
+        <Loaded load show/>
     }
-    .into_any()
 }
 
 #[component]
 fn Shown(compared: Compared) -> impl IntoView {
     let i18n = use_i18n();
     if compared.models.is_empty() {
-        return view! { <p class="empty">{t!(i18n, compare.few)}</p> }.into_any();
+        return view! { <p class="empty">{t!(i18n, compare.few)}</p> };
     }
     let digests: Vec<_> = compared.models.iter().map(|model| model.report.sealed.digest).collect();
     let differs = digests.windows(2).any(|pair| pair[0] != pair[1]);
@@ -88,14 +91,13 @@ fn Shown(compared: Compared) -> impl IntoView {
         <Panel
             id="multiples"
             full=true
-            title=t!(i18n, compare.multiples).into_any()
-            about=t!(i18n, compare.multiples_about).into_any()
+            title=t!(i18n, compare.multiples)
+            about=t!(i18n, compare.multiples_about)
         >
             <Legend compared/>
             <div class="multiples">{charts}</div>
         </Panel>
     }
-    .into_any()
 }
 
 /// Classes of all models, in the order in which they came.
@@ -158,7 +160,7 @@ fn Legend(compared: Compared) -> impl IntoView {
             }
         })
         .collect();
-    view! { <ul class="legend">{keys}</ul> }.into_any()
+    view! { <ul class="legend">{keys}</ul> }
 }
 
 #[component]
@@ -184,26 +186,22 @@ fn Overall(compared: Compared) -> impl IntoView {
         })
         .collect();
     view! {
-        <Panel id="overall" full=true title=t!(i18n, compare.overall).into_any() about=().into_any()>
-            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="overall-title">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <th scope="col">{t!(i18n, compare.model)}</th>
-                            <th scope="col">{t!(i18n, classes.state)}</th>
-                            <th scope="col" class="n">{t!(i18n, compare.sealed)}</th>
-                            <th scope="col" class="n">{t!(i18n, compare.top1)}</th>
-                            <th scope="col" class="n">{t!(i18n, facts.right)}</th>
-                            <th scope="col" class="n">{t!(i18n, facts.wrong)}</th>
-                            <th scope="col" class="n">{t!(i18n, matrix.unknown)}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+        <Panel id="overall" full=true title=t!(i18n, compare.overall) about=().into_any()>
+            <DataTable
+                labelled_by="overall-title"
+                columns=vec![
+                    Column::text(t!(i18n, compare.model)),
+                    Column::text(t!(i18n, classes.state)),
+                    Column::number(t!(i18n, compare.sealed)),
+                    Column::number(t!(i18n, compare.top1)),
+                    Column::number(t!(i18n, facts.right)),
+                    Column::number(t!(i18n, facts.wrong)),
+                    Column::number(t!(i18n, matrix.unknown)),
+                ]
+                rows=rows.into_any()
+            />
         </Panel>
     }
-    .into_any()
 }
 
 /// Recall and average precision of every class, one column a model.
@@ -237,7 +235,7 @@ fn Figures(compared: Compared, classes: Vec<String>) -> impl IntoView {
         })
         .collect();
     view! {
-        <Panel id="figures" full=true title=t!(i18n, compare.class).into_any() about=().into_any()>
+        <Panel id="figures" full=true title=t!(i18n, compare.class) about=().into_any()>
             <div class="data-scroll" tabindex="0" role="region" aria-labelledby="figures-title">
                 <table class="table">
                     <thead>
@@ -253,5 +251,4 @@ fn Figures(compared: Compared, classes: Vec<String>) -> impl IntoView {
             </div>
         </Panel>
     }
-    .into_any()
 }

@@ -6,37 +6,30 @@ use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
 
-use crate::backend::{get_json, use_backend};
 use crate::components::job::{JobTitle, StateTag};
-use crate::components::loaded::Loaded;
+use crate::components::loaded::{Load, Loaded};
 use crate::components::panel::{Empty, Panel};
 use crate::components::short;
+use crate::components::table::{Column, DataTable};
 use crate::components::time::{duration, utc};
 use crate::components::verdict::VerdictTag;
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 /// The page.
 #[component]
 pub(crate) fn JobsPage() -> impl IntoView {
     let i18n = use_i18n();
-    let backend = use_backend();
-    let resource = Resource::new(
-        || (),
-        move |()| {
-            let backend = backend.clone();
-            async move { get_json::<Vec<Job>>(backend, &format!("/api/v1/jobs?project={DEFAULT_PROJECT}")).await }
-        },
-    );
-    let show = move |jobs: Vec<Job>| view! { <List jobs/> }.into_any();
+    let load = Load::path(format!("/api/v1/jobs?project={DEFAULT_PROJECT}"));
+    let show = move |jobs: Vec<Job>| view! { <List jobs/> };
     view! {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, job.list))/>
         <div class="page-head">
             <h1>{t!(i18n, job.list)}</h1>
             <a class="button primary" href="/datasets">{t!(i18n, home.add)}</a>
         </div>
-        <Loaded resource show/>
+        <Loaded load show/>
     }
-    .into_any()
 }
 
 #[component]
@@ -45,30 +38,25 @@ fn List(jobs: Vec<Job>) -> impl IntoView {
         "rehead datasets upload base PHOTOS --create && rehead jobs create --dataset base --start --watch";
     let i18n = use_i18n();
     let content = if jobs.is_empty() {
-        view! { <Empty text=t!(i18n, job.list_empty).into_any() command=FIRST/> }.into_any()
+        view! { <Empty text=t!(i18n, job.list_empty) command=FIRST/> }
     } else {
         let rows: Vec<_> = jobs.into_iter().map(|job| view! { <Row job/> }).collect();
         view! {
-            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="jobs-title">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <th scope="col">{t!(i18n, job.word)}</th>
-                            <th scope="col">{t!(i18n, classes.state)}</th>
-                            <th scope="col" class="n">{t!(i18n, job.took)}</th>
-                            <th scope="col">{t!(i18n, job.queued_at)}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <DataTable
+                labelled_by="jobs-title"
+                columns=vec![
+                    Column::text(t!(i18n, job.word)),
+                    Column::text(t!(i18n, classes.state)),
+                    Column::number(t!(i18n, job.took)),
+                    Column::text(t!(i18n, job.queued_at)),
+                ]
+                rows=rows.into_any()
+            />
         }
-        .into_any()
     };
     view! {
-        <Panel id="jobs" title=t!(i18n, job.list).into_any() about=t!(i18n, job.list_about).into_any()>{content}</Panel>
+        <Panel id="jobs" title=t!(i18n, job.list) about=t!(i18n, job.list_about)>{content}</Panel>
     }
-    .into_any()
 }
 
 #[component]
@@ -94,5 +82,4 @@ fn Row(job: Job) -> impl IntoView {
             <td><time>{utc(job.created_us)}</time></td>
         </tr>
     }
-    .into_any()
 }

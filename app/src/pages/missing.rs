@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
 
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 /// Says that there is no page, and where there is one.
@@ -18,5 +19,4 @@ pub(crate) fn MissingPage() -> impl IntoView {
             <p><a class="button" href="/">{t!(i18n, missing.home)}</a></p>
         </div>
     }
-    .into_any()
 }

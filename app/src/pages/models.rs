@@ -1,64 +1,67 @@
 //! All models, newest first, and a choice of some to compare.
 
-use std::collections::BTreeSet;
-
 use domain::api::DEFAULT_PROJECT;
 use domain::model::Model;
 use domain::release::Channel;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::backend::{BackendError, SharedBackend, get_json, use_backend};
-use crate::components::loaded::Loaded;
+use crate::backend::{BackendError, SharedBackend};
+use crate::components::loaded::{Gathered, Load, Loaded};
 use crate::components::panel::Panel;
 use crate::components::short;
+use crate::components::table::{Column, DataTable};
 use crate::components::time::utc;
 use crate::components::verdict::VerdictTag;
+use crate::components::{live, view};
 use crate::language::{filled, t, use_i18n};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct All {
     models: Vec<Model>,
     channels: Vec<Channel>,
 }
 
-async fn load(backend: SharedBackend) -> Result<All, BackendError> {
-    Ok(All {
-        models: get_json(backend.clone(), &format!("/api/v1/models?project={DEFAULT_PROJECT}")).await?,
-        channels: get_json(backend, &format!("/api/v1/channels?project={DEFAULT_PROJECT}")).await?,
-    })
+/// JSON text of [`All`].
+async fn load(backend: SharedBackend) -> Result<String, BackendError> {
+    let mut all = Gathered::default();
+    let models = backend.get(format!("/api/v1/models?project={DEFAULT_PROJECT}")).await?;
+    all.field("models", &models);
+    let channels = backend
+        .get(format!("/api/v1/channels?project={DEFAULT_PROJECT}"))
+        .await?;
+    all.field("channels", &channels);
+    Ok(all.finish())
 }
 
 /// The page.
 #[component]
 pub(crate) fn ModelsPage() -> impl IntoView {
     let i18n = use_i18n();
-    let backend = use_backend();
-    let resource = Resource::new(|| (), move |()| load(backend.clone()));
-    let show = move |all: All| view! { <List all/> }.into_any();
+    let load = Load::new(Signal::stored(String::new()), |backend, _| load(backend));
+    let show = move |all: All| view! { <List all/> };
     view! {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, models.title))/>
-        <Loaded resource show/>
+        <Loaded load show/>
     }
-    .into_any()
 }
 
 #[component]
 fn List(all: All) -> impl IntoView {
     let i18n = use_i18n();
-    let chosen = RwSignal::new(BTreeSet::<String>::new());
+    let chosen = RwSignal::new(Vec::<String>::new());
     let compare = move || {
         let chosen = chosen.get();
         (chosen.len() > 1).then(|| {
             let n = chosen.len();
-            let address = format!("/compare?models={}", chosen.into_iter().collect::<Vec<_>>().join(","));
+            let address = format!("/compare?models={}", chosen.join(","));
             view! { <a class="button primary" href=address>{t!(i18n, models.compare, n = n)}</a> }
         })
     };
     let content = if all.models.is_empty() {
-        view! { <p class="empty">{t!(i18n, models.empty)}</p> }.into_any()
+        view! { <p class="empty">{t!(i18n, models.empty)}</p> }
     } else {
         let channels = all.channels;
         let rows: Vec<_> = all
@@ -79,37 +82,32 @@ fn List(all: All) -> impl IntoView {
             })
             .collect();
         view! {
-            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="models-title">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <th scope="col"><span class="unseen">{t!(i18n, compare.title)}</span></th>
-                            <th scope="col">{t!(i18n, model.word)}</th>
-                            <th scope="col">{t!(i18n, classes.state)}</th>
-                            <th scope="col" class="n">{t!(i18n, models.classes)}</th>
-                            <th scope="col">{t!(i18n, models.made)}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <DataTable
+                labelled_by="models-title"
+                columns=vec![
+                    Column::unseen(t!(i18n, compare.title)),
+                    Column::text(t!(i18n, model.word)),
+                    Column::text(t!(i18n, classes.state)),
+                    Column::number(t!(i18n, models.classes)),
+                    Column::text(t!(i18n, models.made)),
+                ]
+                rows=rows.into_any()
+            />
         }
-        .into_any()
     };
     view! {
         <div class="page-head">
             <h1>{t!(i18n, models.title)}</h1>
-            {compare}
+            {live(compare)}
         </div>
-        <Panel id="models" title=t!(i18n, models.title).into_any() about=t!(i18n, models.about).into_any()>
+        <Panel id="models" title=t!(i18n, models.title) about=t!(i18n, models.about)>
             {content}
         </Panel>
     }
-    .into_any()
 }
 
 #[component]
-fn Row(model: Model, live: Vec<String>, chosen: RwSignal<BTreeSet<String>>) -> impl IntoView {
+fn Row(model: Model, live: Vec<String>, chosen: RwSignal<Vec<String>>) -> impl IntoView {
     let i18n = use_i18n();
     let id = model.id.to_string();
     let shown = short(&id);
@@ -122,10 +120,9 @@ fn Row(model: Model, live: Vec<String>, chosen: RwSignal<BTreeSet<String>>) -> i
         move |event| {
             let on = event_target_checked(&event);
             chosen.update(|chosen| {
+                chosen.retain(|other| *other != id);
                 if on {
-                    chosen.insert(id.clone());
-                } else {
-                    chosen.remove(&id);
+                    chosen.push(id.clone());
                 }
             });
         }
@@ -133,10 +130,10 @@ fn Row(model: Model, live: Vec<String>, chosen: RwSignal<BTreeSet<String>>) -> i
     let new: Vec<String> = model.new_classes.iter().map(ToString::to_string).collect();
     let is_first = model.baseline.is_none();
     let title = if is_first {
-        t!(i18n, model.first).into_any()
+        t!(i18n, model.first)
     } else {
         let names = new.join(", ");
-        t!(i18n, model.adds, names = names).into_any()
+        t!(i18n, model.adds, names = names)
     };
     let live: Vec<_> = live
         .into_iter()
@@ -156,5 +153,4 @@ fn Row(model: Model, live: Vec<String>, chosen: RwSignal<BTreeSet<String>>) -> i
             <td><time>{utc(model.created_us)}</time></td>
         </tr>
     }
-    .into_any()
 }

@@ -5,44 +5,52 @@ use domain::release::{Channel, Release, ReleaseAction};
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::backend::{BackendError, SharedBackend, get_json, post_json, use_backend};
+use crate::backend::{BackendError, SharedBackend};
 use crate::components::error::Refusal;
-use crate::components::loaded::{Loaded, segment};
+use crate::components::loaded::{Gathered, Load, Loaded, segment};
 use crate::components::panel::Panel;
+use crate::components::sending::Sending;
 use crate::components::short;
+use crate::components::table::{Column, DataTable};
 use crate::components::time::utc;
 use crate::components::verdict::VerdictTag;
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Moves {
     channels: Vec<Channel>,
     log: Vec<Release>,
 }
 
-async fn load(backend: SharedBackend) -> Result<Moves, BackendError> {
-    Ok(Moves {
-        channels: get_json(backend.clone(), &format!("/api/v1/channels?project={DEFAULT_PROJECT}")).await?,
-        log: get_json(backend, &format!("/api/v1/releases?project={DEFAULT_PROJECT}")).await?,
-    })
+/// JSON text of [`Moves`].
+async fn load(backend: SharedBackend) -> Result<String, BackendError> {
+    let mut all = Gathered::default();
+    let channels = backend
+        .get(format!("/api/v1/channels?project={DEFAULT_PROJECT}"))
+        .await?;
+    all.field("channels", &channels);
+    let log = backend
+        .get(format!("/api/v1/releases?project={DEFAULT_PROJECT}"))
+        .await?;
+    all.field("log", &log);
+    Ok(all.finish())
 }
 
 /// The page.
 #[component]
 pub(crate) fn ReleasesPage() -> impl IntoView {
     let i18n = use_i18n();
-    let backend = use_backend();
-    let resource = Resource::new(|| (), move |()| load(backend.clone()));
-    let reload = Callback::new(move |()| resource.refetch());
-    let show = move |moves: Moves| view! { <Shown moves reload/> }.into_any();
+    let load = Load::new(Signal::stored(String::new()), |backend, _| load(backend));
+    let reload = Callback::new(move |()| load.refetch());
+    let show = move |moves: Moves| view! { <Shown moves reload/> };
     view! {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, releases.title))/>
         <div class="page-head"><h1>{t!(i18n, releases.title)}</h1></div>
-        <Loaded resource show/>
+        <Loaded load show/>
     }
-    .into_any()
 }
 
 #[component]
@@ -64,37 +72,32 @@ fn Shown(moves: Moves, reload: Callback<()>) -> impl IntoView {
         .map(|release| view! { <LogRow release/> })
         .collect();
     let content = if rows.is_empty() {
-        view! { <p class="empty">{t!(i18n, releases.empty)}</p> }.into_any()
+        view! { <p class="empty">{t!(i18n, releases.empty)}</p> }
     } else {
         view! {
-            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="release-log-title">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <th scope="col">{t!(i18n, releases.when)}</th>
-                            <th scope="col">{t!(i18n, releases.channel)}</th>
-                            <th scope="col">{t!(i18n, releases.what)}</th>
-                            <th scope="col">{t!(i18n, model.word)}</th>
-                            <th scope="col">{t!(i18n, releases.note)}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <DataTable
+                labelled_by="release-log-title"
+                columns=vec![
+                    Column::text(t!(i18n, releases.when)),
+                    Column::text(t!(i18n, releases.channel)),
+                    Column::text(t!(i18n, releases.what)),
+                    Column::text(t!(i18n, model.word)),
+                    Column::text(t!(i18n, releases.note)),
+                ]
+                rows=rows.into_any()
+            />
         }
-        .into_any()
     };
     view! {
         <div class="stack">
-            <Panel id="channels" title=t!(i18n, releases.channels).into_any() about=t!(i18n, live.about).into_any()>
+            <Panel id="channels" title=t!(i18n, releases.channels) about=t!(i18n, live.about)>
                 <ul class="rows">{channels}</ul>
             </Panel>
-            <Panel id="release-log" title=t!(i18n, releases.log).into_any() about=t!(i18n, releases.log_about).into_any()>
+            <Panel id="release-log" title=t!(i18n, releases.log) about=t!(i18n, releases.log_about)>
                 {content}
             </Panel>
         </div>
     }
-    .into_any()
 }
 
 #[component]
@@ -134,41 +137,36 @@ fn ChannelRow(channel: Channel, can_undo: bool, reload: Callback<()>) -> impl In
                         .then(|| view! { <Undo release=release.clone() reload close=Callback::new(move |()| asking.set(false))/> })
                 }}
             }
-            .into_any()
         }
-        None => view! { <p class="empty">{t!(i18n, live.none)}</p> }.into_any(),
+        None => view! { <p class="empty">{t!(i18n, live.none)}</p> },
     };
-    view! { <li class="row"><h3>{name}</h3>{current}</li> }.into_any()
+    view! { <li class="row"><h3>{name}</h3>{current}</li> }
 }
 
 /// Asks once more: an undo is a move like any other.
 #[component]
 fn Undo(release: Release, reload: Callback<()>, close: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
-    let backend = use_backend();
     let note = RwSignal::new(String::new());
     let (n, channel) = (release.number, release.channel.to_string());
-    let send = Action::new(move |(): &()| {
-        let backend = backend.clone();
-        let path = format!("/api/v1/channels/{}/undo", segment(release.channel.as_str()));
+    let sending = Sending::then(reload);
+    let send = move || {
         let body = UndoRelease {
             project: None,
             expected: release.id.clone(),
             note: note.get_untracked(),
         };
-        async move { post_json::<Release>(backend, &path, &body).await }
-    });
-    Effect::new(move |_| {
-        if send.value().get().is_some_and(|answer| answer.is_ok()) {
-            reload.run(());
-        }
-    });
+        sending.post(
+            format!("/api/v1/channels/{}/undo", segment(release.channel.as_str())),
+            &body,
+        );
+    };
     view! {
         <form
             class="form"
             on:submit=move |event| {
                 event.prevent_default();
-                send.dispatch(());
+                send();
             }
         >
             <p><b>{t!(i18n, releases.undo_title, n = n, channel = channel)}</b> " " {t!(i18n, releases.undo_about)}</p>
@@ -176,14 +174,14 @@ fn Undo(release: Release, reload: Callback<()>, close: Callback<()>) -> impl Int
                 <span>{t!(i18n, publish.note)}</span>
                 <textarea rows="2" maxlength="2000" on:input=move |event| note.set(event_target_value(&event))></textarea>
             </label>
-            <Refusal error=Signal::derive(move || send.value().get().and_then(Result::err))/>
+            <Refusal error=sending.error()/>
             <div class="form-actions">
-                <button type="submit" class="button primary" disabled=move || send.pending().get()>
+                <button type="submit" class="button primary" disabled=move || sending.pending()>
                     {move || {
-                        if send.pending().get() {
-                            t!(i18n, releases.undoing).into_any()
+                        if sending.pending() {
+                            t!(i18n, releases.undoing)
                         } else {
-                            t!(i18n, releases.undo_send).into_any()
+                            t!(i18n, releases.undo_send)
                         }
                     }}
                 </button>
@@ -191,7 +189,6 @@ fn Undo(release: Release, reload: Callback<()>, close: Callback<()>) -> impl Int
             </div>
         </form>
     }
-    .into_any()
 }
 
 #[component]
@@ -199,8 +196,8 @@ fn LogRow(release: Release) -> impl IntoView {
     let i18n = use_i18n();
     let model = release.model.to_string();
     let what = match release.action {
-        ReleaseAction::Publish => t!(i18n, releases.publish).into_any(),
-        ReleaseAction::Undo => t!(i18n, releases.undone).into_any(),
+        ReleaseAction::Publish => t!(i18n, releases.publish),
+        ReleaseAction::Undo => t!(i18n, releases.undone),
     };
     let reason = release
         .override_reason
@@ -214,5 +211,4 @@ fn LogRow(release: Release) -> impl IntoView {
             <td>{release.note} {reason}</td>
         </tr>
     }
-    .into_any()
 }

@@ -6,6 +6,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::components::form::{Failure, Field, Submit, on_submit, text};
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 /// The form, and where it leads.
@@ -16,7 +17,7 @@ pub(crate) fn SignInPage() -> impl IntoView {
     let form = Submit::new();
     let (name, password) = (NodeRef::new(), NodeRef::new());
     let submit = on_submit(form, move || {
-        let body = serde_json::json!({ "name": text(name), "password": text(password) });
+        let body = vec![("name", text(name)), ("password", text(password))];
         let next = query.with_untracked(|query| next(query.get("next").as_deref()));
         ("/api/v1/session", body, next)
     });
@@ -26,10 +27,10 @@ pub(crate) fn SignInPage() -> impl IntoView {
         <form class="panel entry" method="post" action="/sign-in" aria-labelledby="sign-in-title" on:submit=submit>
             <h1 id="sign-in-title">{t!(i18n, sign_in.title)}</h1>
             <p class="dim">{t!(i18n, sign_in.text)}</p>
-            <Failure form title=t!(i18n, sign_in.failed).into_any()/>
+            <Failure form title=t!(i18n, sign_in.failed)/>
             <Field
                 id="name"
-                label=t!(i18n, sign_in.name).into_any()
+                label=t!(i18n, sign_in.name)
                 kind="text"
                 autocomplete="username"
                 input=name
@@ -37,7 +38,7 @@ pub(crate) fn SignInPage() -> impl IntoView {
             />
             <Field
                 id="password"
-                label=t!(i18n, sign_in.password).into_any()
+                label=t!(i18n, sign_in.password)
                 kind="password"
                 autocomplete="current-password"
                 input=password
@@ -46,9 +47,9 @@ pub(crate) fn SignInPage() -> impl IntoView {
             <button type="submit" class="button primary" disabled=move || form.is_waiting()>
                 {move || {
                     if form.busy.get() {
-                        t!(i18n, sign_in.busy).into_any()
+                        t!(i18n, sign_in.busy)
                     } else {
-                        t!(i18n, sign_in.submit).into_any()
+                        t!(i18n, sign_in.submit)
                     }
                 }}
             </button>
@@ -56,7 +57,6 @@ pub(crate) fn SignInPage() -> impl IntoView {
             <p class="dim">{t!(i18n, sign_in.help)}</p>
         </form>
     }
-    .into_any()
 }
 
 /// Where to go afterwards: an address of this server, whatever somebody wrote into the link.

@@ -294,7 +294,7 @@ async fn whoever_is_not_known_finds_a_form() {
     ] {
         assert!(sign_in.contains(part), "{part}: {sign_in}");
     }
-    assert!(!sign_in.contains("<b>ann</b>"), "nobody is signed in");
+    assert!(!sign_in.contains("<b>ann"), "nobody is signed in");
     let link = links::issue(&state.db, &state.clock, Some(&UserId("ann".to_owned()))).await;
     let setup = page(&link.ok().unwrap()).await;
     assert!(setup.contains("autocomplete=\"new-password\""), "{setup}");
@@ -302,7 +302,7 @@ async fn whoever_is_not_known_finds_a_form() {
     assert!(page("/setup?key=x").await.contains("no longer good"));
     assert!(page("/setup").await.contains("no longer good"));
     let known = text(answer(&router, request("GET", "/sign-in", "", "")).await).await;
-    assert!(known.contains("<b>ann</b>"), "{known}");
+    assert!(known.contains("<b>ann"), "{known}");
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use domain::gate::verdict::VerdictState;
 use leptos::prelude::*;
 
+use crate::components::view;
+
 const WIDTH: f64 = 136.0;
 const HEIGHT: f64 = 16.0;
 
@@ -26,5 +28,4 @@ pub(crate) fn BoundBar(
             <rect class="bound-limit" x=mark y="0" width="2" height=HEIGHT/>
         </svg>
     }
-    .into_any()
 }

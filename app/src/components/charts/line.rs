@@ -4,6 +4,7 @@ use leptos::ev::PointerEvent;
 use leptos::html::Div;
 use leptos::prelude::*;
 
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 const LEFT: f64 = 40.0;
@@ -174,14 +175,13 @@ pub(crate) fn LineChart(lines: Lines, #[prop(into)] marker: Signal<Option<Marker
                     {bands}
                     {grid(&lines)}
                     {paths}
-                    {mark}
-                    {tip}
+                    {live(mark)}
+                    {live(tip)}
                 </svg>
             </div>
             <Behind lines=lines.clone()/>
         </figure>
     }
-    .into_any()
 }
 
 /// Lines, numbers and names of both axes.
@@ -214,7 +214,6 @@ fn grid(lines: &Lines) -> AnyView {
         <text class="chart-axis" x=right y=lines.size.height - 3.0 text-anchor="end">{lines.x.label.clone()}</text>
         <text class="chart-axis" x=LEFT + 6.0 y=bottom - 6.0>{lines.y.label.clone()}</text>
     }
-    .into_any()
 }
 
 /// A point with its words, which stay inside the frame.
@@ -232,7 +231,6 @@ fn flag(lines: &Lines, class: &'static str, x: f64, y: f64, text: String) -> Any
             <text x=x + dx y=y + dy text-anchor=anchor>{text}</text>
         </g>
     }
-    .into_any()
 }
 
 fn path(lines: &Lines, series: &Series) -> String {
@@ -306,7 +304,6 @@ fn Behind(lines: Lines) -> impl IntoView {
             </div>
         </details>
     }
-    .into_any()
 }
 
 fn number(value: f64) -> String {

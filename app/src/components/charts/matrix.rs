@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 
+use crate::components::{live, view};
 use crate::language::{filled, t, use_i18n};
 
 /// Steps of shade, from nothing to the whole row.
@@ -61,12 +62,11 @@ pub(crate) fn Matrix(#[prop(into)] counts: Signal<Counts>, chosen: RwSignal<Opti
         <div class="matrix-scroll" tabindex="0" role="region" aria-label=move || t_string!(i18n, matrix.label)>
             <table class="matrix">
                 <caption class="unseen">{t!(i18n, matrix.caption)}</caption>
-                <thead><tr><td></td>{head}</tr></thead>
-                <tbody>{body}</tbody>
+                <thead><tr><td></td>{live(head)}</tr></thead>
+                <tbody>{live(body)}</tbody>
             </table>
         </div>
     }
-    .into_any()
 }
 
 fn cell(
@@ -79,7 +79,7 @@ fn cell(
 ) -> AnyView {
     let i18n = use_i18n();
     if count == 0 {
-        return view! { <td class="cell zero"><span aria-label="0">"·"</span></td> }.into_any();
+        return view! { <td class="cell zero"><span aria-label="0">"·"</span></td> };
     }
     let shade = (count * SHADES).div_ceil(total.max(1)).min(SHADES);
     let label = move || {
@@ -102,5 +102,4 @@ fn cell(
             </button>
         </td>
     }
-    .into_any()
 }

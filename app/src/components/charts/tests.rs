@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use super::bound::BoundBar;
 use super::line::{Axis, Band, LineChart, Lines, Marker, Series, Size};
 use super::matrix::{Counts, Matrix};
+use crate::components::view;
 use crate::language::Languages;
 
 /// A component as the server renders it, without hydration's markers.
@@ -49,7 +50,7 @@ fn lines() -> Lines {
 #[test]
 fn a_bar_is_as_long_as_its_bound_and_says_so() {
     let bar = |bound, limit, state| {
-        html(move || view! { <BoundBar bound limit full=0.2 state label="loss at most 5 %".to_owned()/> }.into_any())
+        html(move || view! { <BoundBar bound limit full=0.2 state label="loss at most 5 %".to_owned()/> })
     };
     let drawn = bar(0.05, 0.1, VerdictState::Pass);
     assert!(drawn.contains(r#"role="img" aria-label="loss at most 5 %""#), "{drawn}");
@@ -80,7 +81,7 @@ fn lines_stay_in_their_frame_and_have_their_numbers_behind_them() {
             y: 90.0,
             text: "τ 0.900".to_owned(),
         });
-        view! { <LineChart lines=lines() marker=Signal::derive(move || marker.clone())/> }.into_any()
+        view! { <LineChart lines=lines() marker=Signal::derive(move || marker.clone())/> }
     });
     // 280 × 170 with margins 40, 16, 12, 34: x from 40 to 264, y from 136 up to 12; what is below 80 stays at the bottom.
     assert!(
@@ -117,7 +118,7 @@ fn a_matrix_is_a_table_of_buttons() {
             counts: vec![vec![9, 0, 1], vec![2, 5, 3]],
         };
         let chosen = RwSignal::new(Some((1, 0)));
-        view! { <Matrix counts=Signal::derive(move || counts.clone()) chosen/> }.into_any()
+        view! { <Matrix counts=Signal::derive(move || counts.clone()) chosen/> }
     });
     assert_eq!(
         drawn.matches("<button").count(),

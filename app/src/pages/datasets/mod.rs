@@ -9,10 +9,11 @@ use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
 
-use crate::backend::{get_json, use_backend};
-use crate::components::loaded::{Loaded, segment};
+use crate::components::loaded::{Load, Loaded, segment};
 use crate::components::panel::Panel;
+use crate::components::table::{Column, DataTable};
 use crate::components::time::utc;
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 pub(crate) use one::DatasetPage;
@@ -21,35 +22,27 @@ pub(crate) use one::DatasetPage;
 #[component]
 pub(crate) fn DatasetsPage() -> impl IntoView {
     let i18n = use_i18n();
-    let backend = use_backend();
-    let resource = Resource::new(
-        || (),
-        move |()| {
-            let backend = backend.clone();
-            async move { get_json::<Vec<Dataset>>(backend, &format!("/api/v1/datasets?project={DEFAULT_PROJECT}")).await }
-        },
-    );
-    let show = move |datasets: Vec<Dataset>| view! { <List datasets/> }.into_any();
+    let load = Load::path(format!("/api/v1/datasets?project={DEFAULT_PROJECT}"));
+    let show = move |datasets: Vec<Dataset>| view! { <List datasets/> };
     view! {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, dataset.list))/>
         <div class="page-head"><h1>{t!(i18n, dataset.list)}</h1></div>
         <div class="columns">
             <div class="column">
-                <Loaded resource show/>
+                <Loaded load show/>
             </div>
             <div class="column">
-                <upload::Upload dataset=None done=Callback::new(move |()| resource.refetch())/>
+                <upload::Upload dataset=None done=Callback::new(move |()| load.refetch())/>
             </div>
         </div>
     }
-    .into_any()
 }
 
 #[component]
 fn List(datasets: Vec<Dataset>) -> impl IntoView {
     let i18n = use_i18n();
     let content = if datasets.is_empty() {
-        view! { <p class="empty">{t!(i18n, dataset.list_empty)}</p> }.into_any()
+        view! { <p class="empty">{t!(i18n, dataset.list_empty)}</p> }
     } else {
         let rows: Vec<_> = datasets
             .into_iter()
@@ -74,26 +67,21 @@ fn List(datasets: Vec<Dataset>) -> impl IntoView {
             })
             .collect();
         view! {
-            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="datasets-title">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <th scope="col">{t!(i18n, dataset.word)}</th>
-                            <th scope="col" class="n">{t!(i18n, dataset.photos)}</th>
-                            <th scope="col">{t!(i18n, dataset.classes)}</th>
-                            <th scope="col">{t!(i18n, dataset.updated)}</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <DataTable
+                labelled_by="datasets-title"
+                columns=vec![
+                    Column::text(t!(i18n, dataset.word)),
+                    Column::number(t!(i18n, dataset.photos)),
+                    Column::text(t!(i18n, dataset.classes)),
+                    Column::text(t!(i18n, dataset.updated)),
+                ]
+                rows=rows.into_any()
+            />
         }
-        .into_any()
     };
     view! {
-        <Panel id="datasets" title=t!(i18n, dataset.list).into_any() about=t!(i18n, dataset.list_about).into_any()>
+        <Panel id="datasets" title=t!(i18n, dataset.list) about=t!(i18n, dataset.list_about)>
             {content}
         </Panel>
     }
-    .into_any()
 }

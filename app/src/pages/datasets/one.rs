@@ -1,7 +1,5 @@
 //! One dataset: its photos by class, what was found in them, and cloning the live model with it.
 
-use std::collections::BTreeMap;
-
 use domain::api::{DEFAULT_PROJECT, NewJob};
 use domain::dataset::{ClassCount, Dataset, DatasetRow, Finding};
 use domain::job::Job;
@@ -9,57 +7,54 @@ use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_navigate, use_params_map};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::upload::Upload;
-use crate::backend::{BackendError, SharedBackend, get_json, post_json, use_backend};
+use crate::backend::{BackendError, SharedBackend, read};
 use crate::components::error::Refusal;
-use crate::components::loaded::{Loaded, segment};
+use crate::components::loaded::{Gathered, Load, Loaded, segment};
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
+use crate::components::sending::Sending;
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 /// Photos of a class that are shown before one asks for more.
 const FIRST: usize = 18;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct DatasetView {
     dataset: Dataset,
     rows: Vec<DatasetRow>,
 }
 
-async fn load(backend: SharedBackend, name: &str) -> Result<DatasetView, BackendError> {
-    let path = format!("/api/v1/datasets/{}?project={DEFAULT_PROJECT}", segment(name));
-    let dataset: Dataset = get_json(backend.clone(), &path).await?;
+/// JSON text of [`DatasetView`].
+async fn load(backend: SharedBackend, name: String) -> Result<String, BackendError> {
+    let path = format!("/api/v1/datasets/{}?project={DEFAULT_PROJECT}", segment(&name));
+    let text = backend.get(path.clone()).await?;
+    let dataset: Dataset = read(&path, &text)?;
     let rows = match &dataset.latest {
         Some(version) => {
-            get_json(
-                backend,
-                &format!("/api/v1/dataset-versions/{}/rows", segment(&version.id.0)),
-            )
-            .await?
+            let id = segment(&version.id.0);
+            backend.get(format!("/api/v1/dataset-versions/{id}/rows")).await?
         }
-        None => Vec::new(),
+        None => "[]".to_owned(),
     };
-    Ok(DatasetView { dataset, rows })
+    let mut all = Gathered::default();
+    all.field("dataset", &text);
+    all.field("rows", &rows);
+    Ok(all.finish())
 }
 
 /// The page of a dataset.
 #[component]
 pub(crate) fn DatasetPage() -> impl IntoView {
     let params = use_params_map();
-    let backend = use_backend();
     let name = Memo::new(move |_| params.read().get("name").unwrap_or_default());
-    let resource = Resource::new(
-        move || name.get(),
-        move |name| {
-            let backend = backend.clone();
-            async move { load(backend, &name).await }
-        },
-    );
-    let reload = Callback::new(move |()| resource.refetch());
-    let show = move |shown: DatasetView| view! { <Shown shown reload/> }.into_any();
-    view! { <Loaded resource show/> }.into_any()
+    let load = Load::new(name.into(), load);
+    let reload = Callback::new(move |()| load.refetch());
+    let show = move |shown: DatasetView| view! { <Shown shown reload/> };
+    view! { <Loaded load show/> }
 }
 
 #[component]
@@ -95,28 +90,24 @@ fn Shown(shown: DatasetView, reload: Callback<()>) -> impl IntoView {
             </div>
         </div>
     }
-    .into_any()
 }
 
 /// The one click of the main job: a draft of a clone of what is live.
 #[component]
 fn Clone(name: String) -> impl IntoView {
     let i18n = use_i18n();
-    let backend = use_backend();
     let navigate = use_navigate();
-    let make = Action::new(move |(): &()| {
-        let (backend, name) = (backend.clone(), name.clone());
-        async move {
-            let new = NewJob {
-                baseline: Some("production".to_owned()),
-                datasets: vec![name],
-                ..NewJob::default()
-            };
-            post_json::<Job>(backend, "/api/v1/jobs", &new).await
-        }
-    });
+    let sending = Sending::new();
+    let make = move |_| {
+        let new = NewJob {
+            baseline: Some("production".to_owned()),
+            datasets: vec![name.clone()],
+            ..NewJob::default()
+        };
+        sending.post("/api/v1/jobs".to_owned(), &new);
+    };
     Effect::new(move |_| {
-        if let Some(Ok(job)) = make.value().get() {
+        if let Some(job) = sending.answer::<Job>() {
             navigate(&format!("/jobs/{}", segment(&job.id.0)), Default::default());
         }
     });
@@ -125,46 +116,44 @@ fn Clone(name: String) -> impl IntoView {
             <button
                 type="button"
                 class="button primary"
-                disabled=move || make.pending().get()
+                disabled=move || sending.pending()
                 title=move || t_string!(i18n, dataset.clone_about)
-                on:click=move |_| { make.dispatch(()); }
+                on:click=make
             >
                 {move || {
-                    if make.pending().get() {
-                        t!(i18n, dataset.cloning).into_any()
+                    if sending.pending() {
+                        t!(i18n, dataset.cloning)
                     } else {
-                        t!(i18n, dataset.clone).into_any()
+                        t!(i18n, dataset.clone)
                     }
                 }}
             </button>
-            <Refusal error=Signal::derive(move || make.value().get().and_then(Result::err))/>
+            <Refusal error=sending.error()/>
         </div>
     }
-    .into_any()
 }
 
 #[component]
 fn ByClass(counts: Vec<ClassCount>, rows: Vec<DatasetRow>) -> impl IntoView {
     let i18n = use_i18n();
-    let mut by_class: BTreeMap<String, Vec<DatasetRow>> = BTreeMap::new();
+    let mut by_class: Vec<Vec<DatasetRow>> = counts.iter().map(|_| Vec::new()).collect();
     for row in rows {
-        by_class.entry(row.class.to_string()).or_default().push(row);
+        if let Some(idx) = counts.iter().position(|count| count.class == row.class) {
+            by_class[idx].push(row);
+        }
     }
     let empty = counts.is_empty();
     let classes: Vec<_> = counts
         .into_iter()
-        .map(|count| {
-            let rows = by_class.remove(count.class.as_str()).unwrap_or_default();
-            view! { <OneClass count rows/> }
-        })
+        .zip(by_class)
+        .map(|(count, rows)| view! { <OneClass count rows/> })
         .collect();
     view! {
-        <Panel id="by-class" title=t!(i18n, dataset.by_class).into_any() about=t!(i18n, dataset.by_class_about).into_any()>
+        <Panel id="by-class" title=t!(i18n, dataset.by_class) about=t!(i18n, dataset.by_class_about)>
             {empty.then(|| view! { <p class="empty">{t!(i18n, dataset.empty)}</p> })}
             {classes}
         </Panel>
     }
-    .into_any()
 }
 
 #[component]
@@ -194,7 +183,7 @@ fn OneClass(count: ClassCount, rows: Vec<DatasetRow>) -> impl IntoView {
                 <span>{t!(i18n, dataset.calibration)} " " <b>{count.calibration}</b></span>
                 <span>{t!(i18n, dataset.sealed)} " " <b>{count.sealed}</b></span>
             </p>
-            {shown}
+            {live(shown)}
             {move || {
                 (n > FIRST && !all.get())
                     .then(|| {
@@ -207,7 +196,6 @@ fn OneClass(count: ClassCount, rows: Vec<DatasetRow>) -> impl IntoView {
             }}
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -220,9 +208,8 @@ fn Findings(findings: Vec<Finding>) -> impl IntoView {
         )
         .collect();
     view! {
-        <Panel id="findings" title=t!(i18n, dataset.findings).into_any() about=t!(i18n, dataset.findings_about).into_any()>
+        <Panel id="findings" title=t!(i18n, dataset.findings) about=t!(i18n, dataset.findings_about)>
             <ul class="rows findings" tabindex="0">{rows}</ul>
         </Panel>
     }
-    .into_any()
 }

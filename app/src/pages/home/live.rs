@@ -9,6 +9,7 @@ use crate::components::panel::{Empty, Panel};
 use crate::components::short;
 use crate::components::time::Ago;
 use crate::components::verdict::VerdictTag;
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 #[component]
@@ -21,13 +22,12 @@ pub(super) fn Live(channels: Vec<LiveChannel>, now: Signal<i64>) -> impl IntoVie
     view! {
         <Panel
             id="live"
-            title=t!(i18n, live.title).into_any()
-            about=t!(i18n, live.about).into_any()
+            title=t!(i18n, live.title)
+            about=t!(i18n, live.about)
         >
             <ul class="rows">{rows}</ul>
         </Panel>
     }
-    .into_any()
 }
 
 #[component]
@@ -36,10 +36,10 @@ fn ChannelRow(live: LiveChannel, now: Signal<i64>) -> impl IntoView {
     let name = live.channel.name.to_string();
     let classes = live.classes;
     let content = if let Some(release) = live.channel.current {
-        view! { <Current release classes now/> }.into_any()
+        view! { <Current release classes now/> }
     } else {
         let command = format!("rehead releases publish latest --channel {}", quoted(&name));
-        view! { <Empty text=t!(i18n, live.empty).into_any() command/> }.into_any()
+        view! { <Empty text=t!(i18n, live.empty) command/> }
     };
     view! {
         <li class="row">
@@ -47,7 +47,6 @@ fn ChannelRow(live: LiveChannel, now: Signal<i64>) -> impl IntoView {
             {content}
         </li>
     }
-    .into_any()
 }
 
 #[component]
@@ -88,7 +87,6 @@ fn Current(release: Release, classes: Vec<ClassName>, now: Signal<i64>) -> impl 
         </p>
         <ul class="chips">{chips}</ul>
     }
-    .into_any()
 }
 
 /// A word for a shell, in quotes where it needs them. Names hold no quotes and no control characters.

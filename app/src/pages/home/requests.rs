@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use crate::components::hour::TimeLeft;
 use crate::components::panel::{Empty, Panel};
 use crate::components::time::{rfc3339, utc};
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 #[component]
@@ -15,24 +16,23 @@ pub(super) fn Requests(requests: Vec<Request>, now: Signal<i64>) -> impl IntoVie
     requests.sort_by_key(|request| request.due_us);
     let content = if requests.is_empty() {
         let command = r#"rehead requests open "A new class for the campaign""#;
-        view! { <Empty text=t!(i18n, requests.empty).into_any() command/> }.into_any()
+        view! { <Empty text=t!(i18n, requests.empty) command/> }
     } else {
         let rows: Vec<_> = requests
             .into_iter()
             .map(|request| view! { <RequestRow request now/> })
             .collect();
-        view! { <ul class="rows">{rows}</ul> }.into_any()
+        view! { <ul class="rows">{rows}</ul> }
     };
     view! {
         <Panel
             id="requests"
-            title=t!(i18n, requests.title).into_any()
-            about=t!(i18n, requests.about).into_any()
+            title=t!(i18n, requests.title)
+            about=t!(i18n, requests.about)
         >
             {content}
         </Panel>
     }
-    .into_any()
 }
 
 #[component]
@@ -55,7 +55,6 @@ fn RequestRow(request: Request, now: Signal<i64>) -> impl IntoView {
             <TimeLeft due_us=request.due_us now/>
         </li>
     }
-    .into_any()
 }
 
 /// The time left of the request that is due first, in sight beside the page's title.

@@ -8,27 +8,27 @@ use crate::components::panel::{Empty, Panel};
 use crate::components::short;
 use crate::components::time::{Ago, duration};
 use crate::components::verdict::VerdictTag;
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn ToReview(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {
     let i18n = use_i18n();
     let content = if jobs.is_empty() {
-        view! { <Empty text=t!(i18n, review.empty).into_any()/> }.into_any()
+        view! { <Empty text=t!(i18n, review.empty)/> }
     } else {
         let rows: Vec<_> = jobs.into_iter().map(|job| view! { <CandidateRow job now/> }).collect();
-        view! { <ul class="rows">{rows}</ul> }.into_any()
+        view! { <ul class="rows">{rows}</ul> }
     };
     view! {
         <Panel
             id="to-review"
-            title=t!(i18n, review.title).into_any()
-            about=t!(i18n, review.about).into_any()
+            title=t!(i18n, review.title)
+            about=t!(i18n, review.about)
         >
             {content}
         </Panel>
     }
-    .into_any()
 }
 
 #[component]
@@ -49,9 +49,8 @@ fn CandidateRow(job: Job, now: Signal<i64>) -> impl IntoView {
             {verdict
                 .structural_failure
                 .then(|| view! { <p class="flag"><strong>{t!(i18n, review.structural)}</strong></p> })}
-        }
-        .into_any(),
-        None => view! { <p class="sentence">{t!(i18n, review.no_verdict)}</p> }.into_any(),
+        },
+        None => view! { <p class="sentence">{t!(i18n, review.no_verdict)}</p> },
     };
     view! {
         <li class="row">
@@ -68,5 +67,4 @@ fn CandidateRow(job: Job, now: Signal<i64>) -> impl IntoView {
             </p>
         </li>
     }
-    .into_any()
 }

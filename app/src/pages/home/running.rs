@@ -7,6 +7,7 @@ use crate::components::job::{JobTitle, StageName, percent};
 use crate::components::panel::{Empty, Panel};
 use crate::components::short;
 use crate::components::time::{Ago, clock};
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 const CLONE: &str = "rehead jobs clone --baseline production --dataset NAME --start --watch";
@@ -15,21 +16,20 @@ const CLONE: &str = "rehead jobs clone --baseline production --dataset NAME --st
 pub(super) fn Running(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {
     let i18n = use_i18n();
     let content = if jobs.is_empty() {
-        view! { <Empty text=t!(i18n, running.empty).into_any() command=CLONE/> }.into_any()
+        view! { <Empty text=t!(i18n, running.empty) command=CLONE/> }
     } else {
         let rows: Vec<_> = jobs.into_iter().map(|job| view! { <JobRow job now/> }).collect();
-        view! { <ul class="rows">{rows}</ul> }.into_any()
+        view! { <ul class="rows">{rows}</ul> }
     };
     view! {
         <Panel
             id="running"
-            title=t!(i18n, running.title).into_any()
-            about=t!(i18n, running.about).into_any()
+            title=t!(i18n, running.title)
+            about=t!(i18n, running.about)
         >
             {content}
         </Panel>
     }
-    .into_any()
 }
 
 #[component]
@@ -52,7 +52,6 @@ fn JobRow(job: Job, now: Signal<i64>) -> impl IntoView {
             {deadline_us.map(|deadline_us| view! { <Deadline deadline_us now/> })}
         </li>
     }
-    .into_any()
 }
 
 /// The stages in order, the one it is in, and how far that is.
@@ -74,11 +73,11 @@ fn Stages(job: Job) -> impl IntoView {
         .collect();
     let state = move || {
         if job.cancel_requested {
-            Some(t!(i18n, running.cancelling).into_any())
+            Some(t!(i18n, running.cancelling))
         } else if job.state == JobState::Queued {
-            Some(t!(i18n, running.queued).into_any())
+            Some(t!(i18n, running.queued))
         } else if current.is_none() {
-            Some(t!(i18n, running.starting).into_any())
+            Some(t!(i18n, running.starting))
         } else {
             None
         }
@@ -86,7 +85,7 @@ fn Stages(job: Job) -> impl IntoView {
     let (done, total) = (job.progress_done, job.progress_total);
     let counted = current.filter(|_| total > 0);
     view! {
-        <p class="label">{state}</p>
+        <p class="label">{live(state)}</p>
         <ol class="steps">{steps}</ol>
         {counted
             .map(|stage| {
@@ -103,7 +102,6 @@ fn Stages(job: Job) -> impl IntoView {
                 }
             })}
     }
-    .into_any()
 }
 
 #[component]
@@ -112,10 +110,10 @@ fn Deadline(deadline_us: i64, now: Signal<i64>) -> impl IntoView {
     let text = move || {
         let left_us = deadline_us.saturating_sub(now.get());
         if left_us < 0 {
-            t!(i18n, running.past).into_any()
+            t!(i18n, running.past)
         } else {
-            t!(i18n, running.deadline, left = clock(left_us)).into_any()
+            t!(i18n, running.deadline, left = clock(left_us))
         }
     };
-    view! { <p class="dim">{text}</p> }.into_any()
+    view! { <p class="dim">{live(text)}</p> }
 }

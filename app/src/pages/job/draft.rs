@@ -4,10 +4,13 @@ use domain::api::JobPatch;
 use domain::job::TrainConfig;
 use leptos::prelude::*;
 
-use super::{JobView, change};
-use crate::backend::use_backend;
+use super::JobView;
 use crate::components::error::Refusal;
+use crate::components::loaded::segment;
 use crate::components::panel::Panel;
+use crate::components::sending::Sending;
+use crate::components::table::{Column, DataTable};
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 /// Deadlines that can be chosen, seconds.
@@ -16,20 +19,17 @@ const DEADLINES_S: [u64; 5] = [60, 120, 300, 600, 900];
 #[component]
 pub(super) fn Draft(shown: JobView, reload: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
-    let backend = use_backend();
     let id = shown.job.id.to_string();
     let config = StoredValue::new(shown.job.spec.config.clone());
     let policies = StoredValue::new(shown.policies.clone());
-    let save = Action::new(move |patch: &JobPatch| change(backend.clone(), id.clone(), patch.clone()));
-    Effect::new(move |_| {
-        if save.value().get().is_some_and(|answer| answer.is_ok()) {
-            reload.run(());
-        }
+    let sending = Sending::then(reload);
+    let save = Callback::new(move |patch: JobPatch| {
+        sending.patch(format!("/api/v1/jobs/{}", segment(&id)), &patch);
     });
     let with_config = move |edit: &dyn Fn(&mut TrainConfig)| {
         let mut changed = config.get_value();
         edit(&mut changed);
-        save.dispatch(JobPatch {
+        save.run(JobPatch {
             config: Some(changed),
             ..JobPatch::default()
         });
@@ -62,14 +62,14 @@ pub(super) fn Draft(shown: JobView, reload: Callback<()>) -> impl IntoView {
     let recall = shown.job.spec.config.recall_target;
     let tau = shown.job.spec.config.tau;
     view! {
-        <Panel id="draft" title=t!(i18n, draft.title).into_any() about=t!(i18n, draft.about).into_any()>
+        <Panel id="draft" title=t!(i18n, draft.title) about=t!(i18n, draft.about)>
             <div class="form">
                 <label class="field">
                     <span>{t!(i18n, draft.policy)}</span>
                     <select on:change=move |event| {
                         let name = event_target_value(&event);
                         let policy = policies.with_value(|all| all.iter().find(|policy| policy.name == name).cloned());
-                        save.dispatch(JobPatch { policy, ..JobPatch::default() });
+                        save.run(JobPatch { policy, ..JobPatch::default() });
                     }>{options}</select>
                 </label>
                 <label class="field">
@@ -118,17 +118,16 @@ pub(super) fn Draft(shown: JobView, reload: Callback<()>) -> impl IntoView {
             </div>
             <p class="dim" role="status">
                 {move || {
-                    if save.pending().get() {
-                        t!(i18n, draft.saving).into_any()
+                    if sending.pending() {
+                        t!(i18n, draft.saving)
                     } else {
-                        t!(i18n, draft.saved).into_any()
+                        t!(i18n, draft.saved)
                     }
                 }}
             </p>
-            <Refusal error=Signal::derive(move || save.value().get().and_then(Result::err))/>
+            <Refusal error=sending.error()/>
         </Panel>
     }
-    .into_any()
 }
 
 /// The dataset versions, those that the baseline did not have marked.
@@ -140,10 +139,10 @@ pub(super) fn Sources(shown: JobView) -> impl IntoView {
         .versions
         .iter()
         .map(|version| {
-            let added = is_clone && !shown.inherited.contains(&version.id.0);
+            let added = is_clone && !shown.inherited.contains(&version.id);
             let name = version.dataset_name.to_string();
             let classes: Vec<String> = version.classes.iter().map(|count| count.class.to_string()).collect();
-            let address = format!("/datasets/{}", crate::components::loaded::segment(&name));
+            let address = format!("/datasets/{}", segment(&name));
             view! {
                 <tr>
                     <th scope="row">
@@ -159,21 +158,17 @@ pub(super) fn Sources(shown: JobView) -> impl IntoView {
         })
         .collect();
     view! {
-        <Panel id="sources" title=t!(i18n, draft.sources).into_any() about=t!(i18n, draft.sources_about).into_any()>
-            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="sources-title">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <th scope="col">{t!(i18n, dataset.word)}</th>
-                            <th scope="col" class="n">{t!(i18n, dataset.photos)}</th>
-                            <th scope="col">{t!(i18n, live.classes)}</th>
-                            <th scope="col"><span class="unseen">{t!(i18n, draft.added)}</span></th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+        <Panel id="sources" title=t!(i18n, draft.sources) about=t!(i18n, draft.sources_about)>
+            <DataTable
+                labelled_by="sources-title"
+                columns=vec![
+                    Column::text(t!(i18n, dataset.word)),
+                    Column::number(t!(i18n, dataset.photos)),
+                    Column::text(t!(i18n, live.classes)),
+                    Column::unseen(t!(i18n, draft.added)),
+                ]
+                rows=rows.into_any()
+            />
         </Panel>
     }
-    .into_any()
 }

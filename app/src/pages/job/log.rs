@@ -7,6 +7,7 @@ use crate::components::job::{StageName, StateTag};
 use crate::components::panel::Panel;
 use crate::components::time::{duration, rfc3339};
 use crate::components::verdict::VerdictTag;
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 #[component]
@@ -22,7 +23,7 @@ pub(super) fn Log(events: RwSignal<Vec<JobEvent>>) -> impl IntoView {
         })
     };
     view! {
-        <Panel id="log" title=t!(i18n, job.log).into_any() about=t!(i18n, running.about).into_any()>
+        <Panel id="log" title=t!(i18n, job.log) about=t!(i18n, running.about)>
             {move || {
                 told()
                     .is_empty()
@@ -37,7 +38,6 @@ pub(super) fn Log(events: RwSignal<Vec<JobEvent>>) -> impl IntoView {
             </div>
         </Panel>
     }
-    .into_any()
 }
 
 #[component]
@@ -50,10 +50,9 @@ fn Line(event: JobEvent) -> impl IntoView {
             <StateTag state/>
             " "
             <span lang="en">{message}</span>
-        }
-        .into_any(),
+        },
         EventKind::StageStarted { stage } => {
-            view! { <span class="dim">{t!(i18n, job.stage_started)}</span> " " <StageName stage/> }.into_any()
+            view! { <span class="dim">{t!(i18n, job.stage_started)}</span> " " <StageName stage/> }
         }
         EventKind::StageFinished { stage, duration_ms } => view! {
             <span class="dim">{t!(i18n, job.stage_finished)}</span>
@@ -61,14 +60,12 @@ fn Line(event: JobEvent) -> impl IntoView {
             <StageName stage/>
             " "
             {duration(duration_ms * 1000)}
-        }
-        .into_any(),
+        },
         EventKind::Finding { finding } => {
             view! { <span class="tag unproven">{finding.name}</span> " " <span lang="en">{finding.message}</span> }
-                .into_any()
         }
         EventKind::Verdict { state, sentence } => {
-            view! { <VerdictTag state/> " " <span lang="en">{sentence}</span> }.into_any()
+            view! { <VerdictTag state/> " " <span lang="en">{sentence}</span> }
         }
         EventKind::Progress(_) => ().into_any(),
     };
@@ -78,5 +75,4 @@ fn Line(event: JobEvent) -> impl IntoView {
             <p>{said}</p>
         </li>
     }
-    .into_any()
 }

@@ -5,35 +5,38 @@ mod log;
 mod prove;
 mod run;
 
-use domain::api::JobPatch;
 use domain::dataset::DatasetVersion;
 use domain::event::{EventKind, JobEvent, Progress};
 use domain::gate::policy::GatePolicy;
+use domain::ids::DatasetVersionId;
 use domain::job::{Job, JobState};
+use domain::model::Model;
 use domain::report::EvaluationReport;
 use domain::request::Request;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::backend::{BackendError, SharedBackend, get_json, patch_json, post_json, use_backend};
+use crate::backend::{BackendError, SharedBackend, read, written};
 use crate::components::error::Refusal;
 use crate::components::hour::Hour;
 use crate::components::job::{JobTitle, StateTag};
-use crate::components::loaded::{Loaded, segment};
+use crate::components::loaded::{Gathered, Load, Loaded, list, segment};
+use crate::components::sending::Sending;
 use crate::components::short;
+use crate::components::view;
 use crate::language::{t, use_i18n};
 use crate::pages::review::open_request;
 
 /// A job and what it is made from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct JobView {
     job: Job,
     versions: Vec<DatasetVersion>,
     /// Versions that the baseline's job had.
-    inherited: Vec<String>,
+    inherited: Vec<DatasetVersionId>,
     policies: Vec<GatePolicy>,
     /// The rapid response that it answers, while that is open.
     request: Option<Request>,
@@ -41,58 +44,53 @@ struct JobView {
     baseline: Option<EvaluationReport>,
 }
 
-async fn load(backend: SharedBackend, id: &str) -> Result<JobView, BackendError> {
-    let job: Job = get_json(backend.clone(), &format!("/api/v1/jobs/{}", segment(id))).await?;
+/// JSON text of [`JobView`].
+async fn load(backend: SharedBackend, id: String) -> Result<String, BackendError> {
+    let (text, job) = job(&backend, &id).await?;
     let mut versions = Vec::with_capacity(job.spec.dataset_versions.len());
     for version in &job.spec.dataset_versions {
-        versions.push(
-            get_json(
-                backend.clone(),
-                &format!("/api/v1/dataset-versions/{}", segment(&version.0)),
-            )
-            .await?,
-        );
+        let id = segment(&version.0);
+        versions.push(backend.get(format!("/api/v1/dataset-versions/{id}")).await?);
     }
-    let (mut inherited, mut baseline) = (Vec::new(), None);
+    let (mut inherited, mut baseline) = (Vec::new(), "null".to_owned());
     if let Some(model) = &job.spec.baseline {
         let path = format!("/api/v1/models/{}", segment(&model.0));
-        let model: domain::model::Model = get_json(backend.clone(), &path).await?;
-        let source: Job = get_json(backend.clone(), &format!("/api/v1/jobs/{}", segment(&model.job.0))).await?;
-        inherited = source.spec.dataset_versions.into_iter().map(|id| id.0).collect();
+        let model: Model = read(&path, &backend.get(path.clone()).await?)?;
+        inherited = self::job(&backend, &model.job.0).await?.1.spec.dataset_versions;
         if job.state == JobState::Draft {
-            baseline = Some(get_json(backend.clone(), &format!("{path}/report")).await?);
+            baseline = backend.get(format!("{path}/report")).await?;
         }
     }
-    Ok(JobView {
-        request: open_request(backend.clone(), &job).await?,
-        policies: get_json(backend, "/api/v1/policies").await?,
-        job,
-        versions,
-        inherited,
-        baseline,
-    })
+    let mut all = Gathered::default();
+    all.field("job", &text);
+    all.field("versions", &list(&versions));
+    all.field("inherited", &written(&inherited));
+    all.field("policies", &backend.get("/api/v1/policies".to_owned()).await?);
+    all.field("request", &open_request(backend, &job).await?);
+    all.field("baseline", &baseline);
+    Ok(all.finish())
+}
+
+async fn job(backend: &SharedBackend, id: &str) -> Result<(String, Job), BackendError> {
+    let path = format!("/api/v1/jobs/{}", segment(id));
+    let text = backend.get(path.clone()).await?;
+    let job = read(&path, &text)?;
+    Ok((text, job))
 }
 
 /// The page of a job.
 #[component]
 pub(crate) fn JobPage() -> impl IntoView {
     let params = use_params_map();
-    let backend = use_backend();
     let id = Memo::new(move |_| params.read().get("id").unwrap_or_default());
-    let resource = Resource::new(
-        move || id.get(),
-        move |id| {
-            let backend = backend.clone();
-            async move { load(backend, &id).await }
-        },
-    );
+    let load = Load::new(id.into(), load);
     // Outside of what a reload renders again, so that the log stays where it is.
     let events = RwSignal::<Vec<JobEvent>>::new(Vec::new());
     #[cfg(feature = "hydrate")]
-    follow::follow(id, events, resource);
-    let reload = Callback::new(move |()| resource.refetch());
-    let show = move |shown: JobView| view! { <Shown shown events reload/> }.into_any();
-    view! { <Loaded resource show/> }.into_any()
+    follow::follow(id, events, load);
+    let reload = Callback::new(move |()| load.refetch());
+    let show = move |shown: JobView| view! { <Shown shown events reload/> };
+    view! { <Loaded load show/> }
 }
 
 #[component]
@@ -128,8 +126,8 @@ fn Shown(shown: JobView, events: RwSignal<Vec<JobEvent>>, reload: Callback<()>) 
         <div class="columns">
             <div class="column">
                 {match job.state {
-                    JobState::Draft => view! { <draft::Draft shown=shown.clone() reload/> }.into_any(),
-                    _ => view! { <run::Run job=job.clone() progress/> }.into_any(),
+                    JobState::Draft => view! { <draft::Draft shown=shown.clone() reload/> },
+                    _ => view! { <run::Run job=job.clone() progress/> },
                 }}
                 <draft::Sources shown=shown.clone()/>
             </div>
@@ -139,39 +137,32 @@ fn Shown(shown: JobView, events: RwSignal<Vec<JobEvent>>, reload: Callback<()>) 
             </div>
         </div>
     }
-    .into_any()
 }
 
 /// Start, stop, review.
 #[component]
 fn Actions(job: Job, reload: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
-    let backend = use_backend();
     let id = job.id.to_string();
-    let act = Action::new(move |verb: &&'static str| {
-        let (backend, path) = (backend.clone(), format!("/api/v1/jobs/{}/{verb}", segment(&id)));
-        async move { post_json::<Job>(backend, &path, &serde_json::Value::Null).await }
-    });
-    Effect::new(move |_| {
-        if act.value().get().is_some_and(|answer| answer.is_ok()) {
-            reload.run(());
-        }
+    let sending = Sending::then(reload);
+    let act = Callback::new(move |verb: &'static str| {
+        sending.post(format!("/api/v1/jobs/{}/{verb}", segment(&id)), &());
     });
     let stoppable = matches!(job.state, JobState::Queued | JobState::Running) && !job.cancel_requested;
-    let busy = move || act.pending().get();
+    let busy = move || sending.pending();
     view! {
         <div class="page-actions">
             {(job.state == JobState::Draft)
                 .then(|| {
                     view! {
-                        <button type="button" class="button" disabled=busy on:click=move |_| { act.dispatch("cancel"); }>
+                        <button type="button" class="button" disabled=busy on:click=move |_| act.run("cancel")>
                             {t!(i18n, job.discard)}
                         </button>
                         <button
                             type="button"
                             class="button primary"
                             disabled=busy
-                            on:click=move |_| { act.dispatch("start"); }
+                            on:click=move |_| act.run("start")
                         >
                             {t!(i18n, job.start)}
                         </button>
@@ -180,7 +171,7 @@ fn Actions(job: Job, reload: Callback<()>) -> impl IntoView {
             {stoppable
                 .then(|| {
                     view! {
-                        <button type="button" class="button" disabled=busy on:click=move |_| { act.dispatch("cancel"); }>
+                        <button type="button" class="button" disabled=busy on:click=move |_| act.run("cancel")>
                             {t!(i18n, job.stop)}
                         </button>
                     }
@@ -190,15 +181,9 @@ fn Actions(job: Job, reload: Callback<()>) -> impl IntoView {
                 .map(|model| {
                     view! { <a class="button primary" href=format!("/models/{model}")>{t!(i18n, job.review)}</a> }
                 })}
-            <Refusal error=Signal::derive(move || act.value().get().and_then(Result::err))/>
+            <Refusal error=sending.error()/>
         </div>
     }
-    .into_any()
-}
-
-/// Sends a change of a draft.
-async fn change(backend: SharedBackend, id: String, patch: JobPatch) -> Result<Job, BackendError> {
-    patch_json(backend, &format!("/api/v1/jobs/{}", segment(&id)), &patch).await
 }
 
 /// How far a stage is, for its bar.
@@ -216,8 +201,8 @@ mod follow {
     use web_sys::{EventSource, MessageEvent};
 
     use super::JobView;
-    use crate::backend::BackendError;
-    use crate::components::loaded::segment;
+    use crate::backend::read;
+    use crate::components::loaded::{Load, segment};
 
     /// A source of events that is closed with the page.
     struct Open {
@@ -232,11 +217,7 @@ mod follow {
         }
     }
 
-    pub(super) fn follow(
-        id: Memo<String>,
-        events: RwSignal<Vec<JobEvent>>,
-        resource: Resource<Result<JobView, BackendError>>,
-    ) {
+    pub(super) fn follow(id: Memo<String>, events: RwSignal<Vec<JobEvent>>, load: Load<JobView>) {
         let open = StoredValue::new_local(None::<Open>);
         Effect::new(move |_| {
             let id = id.get();
@@ -249,11 +230,11 @@ mod follow {
                 let Some(event) = message
                     .data()
                     .as_string()
-                    .and_then(|text| serde_json::from_str::<JobEvent>(&text).ok())
+                    .and_then(|text| read::<JobEvent>("events", &text).ok())
                 else {
                     return;
                 };
-                hear(event, events, resource, open);
+                hear(event, events, load, open);
             });
             source.set_onmessage(Some(heard.as_ref().unchecked_ref()));
             open.set_value(Some(Open { source, _heard: heard }));
@@ -266,7 +247,7 @@ mod follow {
     fn hear(
         event: JobEvent,
         events: RwSignal<Vec<JobEvent>>,
-        resource: Resource<Result<JobView, BackendError>>,
+        load: Load<JobView>,
         open: StoredValue<Option<Open>, LocalStorage>,
     ) {
         // A source that was cut off asks again from where it was; what comes twice is the same.
@@ -280,7 +261,7 @@ mod follow {
         };
         events.update(|events| events.push(event));
         if moves {
-            resource.refetch();
+            load.refetch();
         }
         if ends {
             // The server has closed the stream; a browser would open it again and again.

@@ -1,7 +1,5 @@
 //! What the sealed photos can prove, before a second is spent on training.
 
-use std::collections::BTreeMap;
-
 use domain::gate::policy::{CheckId, GatePolicy};
 use domain::report::EvaluationReport;
 use domain::stats::{least_n, lower_bound, upper_bound};
@@ -10,6 +8,8 @@ use leptos::prelude::*;
 use super::JobView;
 use crate::components::number::{percent, percent_down, percent_up};
 use crate::components::panel::Panel;
+use crate::components::table::{Column, DataTable};
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 /// What one class could come to in the best case.
@@ -66,11 +66,15 @@ fn prospects(shown: &JobView, report: &EvaluationReport) -> Vec<Prospect> {
 
 /// Sealed photos of the classes that the baseline does not have. Near-duplicates among them count once, so there may be
 /// fewer groups.
-fn new_sealed(shown: &JobView, report: &EvaluationReport) -> BTreeMap<String, u64> {
-    let mut sealed = BTreeMap::new();
+fn new_sealed(shown: &JobView, report: &EvaluationReport) -> Vec<(String, u64)> {
+    let mut sealed: Vec<(String, u64)> = Vec::new();
     for count in shown.versions.iter().flat_map(|version| &version.classes) {
         if report.classes.iter().all(|known| known.name != count.class) {
-            *sealed.entry(count.class.to_string()).or_default() += u64::try_from(count.sealed).unwrap_or_default();
+            let n = u64::try_from(count.sealed).unwrap_or_default();
+            match sealed.iter_mut().find(|(class, _)| class == count.class.as_str()) {
+                Some((_, all)) => *all += n,
+                None => sealed.push((count.class.to_string(), n)),
+            }
         }
     }
     sealed
@@ -82,9 +86,9 @@ pub(super) fn Prove(shown: JobView, report: EvaluationReport) -> impl IntoView {
     let prospects = prospects(&shown, &report);
     let short = prospects.iter().filter(|prospect| !prospect.can_pass).count();
     let summary = if short == 0 {
-        view! { <p class="sentence">{t!(i18n, prove.enough)}</p> }.into_any()
+        view! { <p class="sentence">{t!(i18n, prove.enough)}</p> }
     } else {
-        view! { <p class="flag"><strong>{t!(i18n, prove.short, n = short)}</strong></p> }.into_any()
+        view! { <p class="flag"><strong>{t!(i18n, prove.short, n = short)}</strong></p> }
     };
     let rows: Vec<_> = prospects
         .into_iter()
@@ -98,8 +102,8 @@ pub(super) fn Prove(shown: JobView, report: EvaluationReport) -> impl IntoView {
                     <td class="n">{percent(prospect.limit)} " %"</td>
                     <td>
                         {match more {
-                            Some(more) => view! { <span class="tag unproven">{more}</span> }.into_any(),
-                            None => view! { <span class="tag pass">{t!(i18n, prove.can)}</span> }.into_any(),
+                            Some(more) => view! { <span class="tag unproven">{more}</span> },
+                            None => view! { <span class="tag pass">{t!(i18n, prove.can)}</span> },
                         }}
                     </td>
                 </tr>
@@ -107,23 +111,19 @@ pub(super) fn Prove(shown: JobView, report: EvaluationReport) -> impl IntoView {
         })
         .collect();
     view! {
-        <Panel id="prove" title=t!(i18n, prove.title).into_any() about=t!(i18n, prove.about).into_any()>
+        <Panel id="prove" title=t!(i18n, prove.title) about=t!(i18n, prove.about)>
             {summary}
-            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="prove-title">
-                <table class="table">
-                    <thead>
-                        <tr>
-                            <th scope="col">{t!(i18n, classes.class)}</th>
-                            <th scope="col" class="n">{t!(i18n, prove.groups)}</th>
-                            <th scope="col" class="n">{t!(i18n, prove.best)}</th>
-                            <th scope="col" class="n">{t!(i18n, prove.limit)}</th>
-                            <th scope="col"><span class="unseen">{t!(i18n, classes.state)}</span></th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <DataTable
+                labelled_by="prove-title"
+                columns=vec![
+                    Column::text(t!(i18n, classes.class)),
+                    Column::number(t!(i18n, prove.groups)),
+                    Column::number(t!(i18n, prove.best)),
+                    Column::number(t!(i18n, prove.limit)),
+                    Column::unseen(t!(i18n, classes.state)),
+                ]
+                rows=rows.into_any()
+            />
         </Panel>
     }
-    .into_any()
 }

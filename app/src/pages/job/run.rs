@@ -9,18 +9,19 @@ use crate::components::job::{StageName, percent};
 use crate::components::panel::Panel;
 use crate::components::time::{duration, utc};
 use crate::components::verdict::VerdictTag;
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn Run(job: Job, progress: Signal<Option<Progress>>) -> impl IntoView {
     let i18n = use_i18n();
     let about = match job.state {
-        JobState::Queued => t!(i18n, running.queued).into_any(),
-        JobState::Running if job.cancel_requested => t!(i18n, running.cancelling).into_any(),
+        JobState::Queued => t!(i18n, running.queued),
+        JobState::Running if job.cancel_requested => t!(i18n, running.cancelling),
         _ => match job.started_us.zip(job.finished_us) {
             Some((started_us, finished_us)) => {
                 let took = duration(finished_us - started_us);
-                t!(i18n, review.took, took = took).into_any()
+                t!(i18n, review.took, took = took)
             }
             None => ().into_any(),
         },
@@ -42,14 +43,13 @@ pub(super) fn Run(job: Job, progress: Signal<Option<Progress>>) -> impl IntoView
         .started_us
         .map(|at_us| view! { <p class="dim">{t!(i18n, job.began, at = utc(at_us))}</p> });
     view! {
-        <Panel id="stages" title=t!(i18n, stage.label).into_any() about>
+        <Panel id="stages" title=t!(i18n, stage.label) about>
             <ol class="stages">{stages}</ol>
             {error}
             {verdict}
             {began}
         </Panel>
     }
-    .into_any()
 }
 
 #[component]
@@ -90,8 +90,7 @@ fn StageRow(stage: Stage, job: Job, progress: Signal<Option<Progress>>) -> impl 
         <li class=class aria-current=mark>
             <span class="stage-name"><StageName stage/></span>
             <span class="n">{took}</span>
-            {bar}
+            {live(bar)}
         </li>
     }
-    .into_any()
 }

@@ -4,20 +4,33 @@ use domain::api::NewRelease;
 use domain::gate::policy::CheckId;
 use domain::gate::verdict::VerdictState;
 use domain::names::ChannelName;
-use domain::release::{Channel, Release};
+use domain::release::Channel;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 
 use super::{Candidate, Judgement};
-use crate::backend::{post_json, use_backend};
 use crate::components::error::Refusal;
 use crate::components::loaded::segment;
+use crate::components::sending::Sending;
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 #[component]
 pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
     let publishing = RwSignal::new(false);
+    let (note, reason) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
+    #[cfg(feature = "hydrate")]
+    drafts::keep(&candidate.model.id.0, publishing, note, reason);
+    let close = Callback::new(move |()| {
+        publishing.set(false);
+        note.set(String::new());
+        reason.set(String::new());
+    });
+    let done = Callback::new(move |()| {
+        close.run(());
+        reload.run(());
+    });
     let state = move || judged.with(|judged| judged.verdict.state);
     let class = move || format!("banner {}", state().as_str());
     let proven = move || {
@@ -36,20 +49,20 @@ pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Call
     let title = move || {
         let (passed, all) = proven();
         match (state(), all) {
-            (VerdictState::Pass, 0) => t!(i18n, banner.pass_first).into_any(),
-            (VerdictState::Pass, _) => t!(i18n, banner.pass, n = all).into_any(),
-            (VerdictState::Unproven, 0) => t!(i18n, banner.unproven_first).into_any(),
-            (VerdictState::Unproven, _) => t!(i18n, banner.unproven, passed = passed, n = all).into_any(),
-            (VerdictState::Fail, _) => t!(i18n, banner.fail).into_any(),
+            (VerdictState::Pass, 0) => t!(i18n, banner.pass_first),
+            (VerdictState::Pass, _) => t!(i18n, banner.pass, n = all),
+            (VerdictState::Unproven, 0) => t!(i18n, banner.unproven_first),
+            (VerdictState::Unproven, _) => t!(i18n, banner.unproven, passed = passed, n = all),
+            (VerdictState::Fail, _) => t!(i18n, banner.fail),
         }
     };
     let moved = move || {
         judged.with(|judged| {
             let tau = judged.moved_to?;
-            Some(t!(i18n, banner.moved, tau = format!("{tau:.3}")).into_any())
+            Some(t!(i18n, banner.moved, tau = format!("{tau:.3}")))
         })
     };
-    let live: Vec<_> = candidate
+    let live_on: Vec<_> = candidate
         .channels
         .iter()
         .filter(|channel| {
@@ -68,9 +81,9 @@ pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Call
     view! {
         <div class=class role="status">
             <div class="banner-text">
-                <p class="banner-title">{title}</p>
+                <p class="banner-title">{live(title)}</p>
                 <p lang="en">{move || judged.with(|judged| judged.verdict.sentence.clone())}</p>
-                <p class="dim">{live} {moved}</p>
+                <p class="dim">{live_on} {live(moved)}</p>
             </div>
             <div class="banner-actions">
                 {move || {
@@ -96,10 +109,9 @@ pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Call
         {move || {
             publishing
                 .get()
-                .then(|| view! { <Publish candidate=candidate.clone() done=reload close=Callback::new(move |()| publishing.set(false))/> })
+                .then(|| view! { <Publish candidate=candidate.clone() note reason done close/> })
         }}
     }
-    .into_any()
 }
 
 /// Why the server will ask for a reason, if it will.
@@ -125,16 +137,20 @@ fn overrides(candidate: &Candidate, channel: Option<&Channel>) -> Overrides {
 
 /// Channel, note and, where the verdict does not say pass, a reason.
 #[component]
-fn Publish(candidate: Candidate, done: Callback<()>, close: Callback<()>) -> impl IntoView {
+fn Publish(
+    candidate: Candidate,
+    note: RwSignal<String>,
+    reason: RwSignal<String>,
+    done: Callback<()>,
+    close: Callback<()>,
+) -> impl IntoView {
     let i18n = use_i18n();
-    let backend = use_backend();
     let candidate = StoredValue::new(candidate);
     let names: Vec<String> = candidate.with_value(|candidate| {
         let channels = candidate.channels.iter();
         channels.map(|channel| channel.name.to_string()).collect()
     });
     let channel = RwSignal::new(names.first().cloned().unwrap_or_else(|| "production".to_owned()));
-    let (note, reason) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let needs = Memo::new(move |_| {
         let name = channel.get();
         candidate.with_value(|candidate| {
@@ -142,8 +158,8 @@ fn Publish(candidate: Candidate, done: Callback<()>, close: Callback<()>) -> imp
             overrides(candidate, found)
         })
     });
-    let send = Action::new(move |(): &()| {
-        let backend = backend.clone();
+    let sending = Sending::then(done);
+    let send = move || {
         let name = channel.get_untracked();
         let body = candidate.with_value(|candidate| {
             let found = candidate.channels.iter().find(|channel| channel.name.as_str() == name);
@@ -158,21 +174,12 @@ fn Publish(candidate: Candidate, done: Callback<()>, close: Callback<()>) -> imp
                 request: candidate.job.request.clone(),
             }
         });
-        async move {
-            let path = format!("/api/v1/channels/{}/releases", segment(&name));
-            post_json::<Release>(backend, &path, &body).await
-        }
-    });
-    let published = move || send.value().get().and_then(Result::ok);
-    Effect::new(move |_| {
-        if published().is_some() {
-            done.run(());
-        }
-    });
+        sending.post(format!("/api/v1/channels/{}/releases", segment(&name)), &body);
+    };
     let why = move || match needs.get() {
         Overrides::Nothing => None,
-        Overrides::Verdict => Some(t!(i18n, publish.why_verdict).into_any()),
-        Overrides::OtherBaseline => Some(t!(i18n, publish.why_baseline).into_any()),
+        Overrides::Verdict => Some(t!(i18n, publish.why_verdict)),
+        Overrides::OtherBaseline => Some(t!(i18n, publish.why_baseline)),
     };
     let options: Vec<_> = names
         .into_iter()
@@ -185,7 +192,7 @@ fn Publish(candidate: Candidate, done: Callback<()>, close: Callback<()>) -> imp
             class="panel form"
             on:submit=move |event| {
                 event.prevent_default();
-                send.dispatch(());
+                send();
             }
         >
             <h2>{t!(i18n, publish.title)}</h2>
@@ -199,6 +206,7 @@ fn Publish(candidate: Candidate, done: Callback<()>, close: Callback<()>) -> imp
                     rows="2"
                     maxlength="2000"
                     placeholder=move || t_string!(i18n, publish.note_hint)
+                    prop:value=note
                     on:input=move |event| note.set(event_target_value(&event))
                 ></textarea>
             </label>
@@ -214,21 +222,22 @@ fn Publish(candidate: Candidate, done: Callback<()>, close: Callback<()>) -> imp
                                     minlength="10"
                                     maxlength="1000"
                                     required
+                                    prop:value=reason
                                     on:input=move |event| reason.set(event_target_value(&event))
                                 ></textarea>
                             </label>
                         }
                     })
             }}
-            <Refusal error=Signal::derive(move || send.value().get().and_then(Result::err))/>
+            <Refusal error=sending.error()/>
             <div class="form-actions">
-                <button type="submit" class="button primary" disabled=move || send.pending().get() || !valid()>
+                <button type="submit" class="button primary" disabled=move || sending.pending() || !valid()>
                     {move || {
-                        if send.pending().get() {
-                            t!(i18n, publish.sending).into_any()
+                        if sending.pending() {
+                            t!(i18n, publish.sending)
                         } else {
                             let name = channel.get();
-                            t!(i18n, publish.send, channel = name).into_any()
+                            t!(i18n, publish.send, channel = name)
                         }
                     }}
                 </button>
@@ -236,5 +245,28 @@ fn Publish(candidate: Candidate, done: Callback<()>, close: Callback<()>) -> imp
             </div>
         </form>
     }
-    .into_any()
+}
+
+/// What was being written when a page was loaded anew.
+#[cfg(feature = "hydrate")]
+mod drafts {
+    use leptos::prelude::*;
+
+    use crate::browser::{keep_draft, kept_draft};
+
+    /// Brings back what this tab kept for a model, and keeps what is written from now on.
+    pub(super) fn keep(model: &str, publishing: RwSignal<bool>, note: RwSignal<String>, reason: RwSignal<String>) {
+        for (name, text) in [("note", note), ("reason", reason)] {
+            let name = format!("{name} {model}");
+            Effect::new(move |before: Option<()>| {
+                if before.is_some() {
+                    keep_draft(&name, &text.get());
+                } else if let Some(kept) = kept_draft(&name) {
+                    text.set(kept);
+                    publishing.set(true);
+                }
+                text.track();
+            });
+        }
+    }
 }

@@ -10,7 +10,9 @@ use super::Judgement;
 use crate::components::charts::bound::BoundBar;
 use crate::components::number::{percent, percent_down, percent_up, share};
 use crate::components::panel::Panel;
+use crate::components::table::{Column, DataTable};
 use crate::components::verdict::VerdictTag;
+use crate::components::{live, view};
 use crate::language::{filled, t, use_i18n};
 
 /// One class as a row shows it.
@@ -142,31 +144,30 @@ pub(super) fn Classes(judged: Memo<Judgement>, policy: GatePolicy) -> impl IntoV
             .map(|row| view! { <ClassRow row full=full() is_clone/> })
             .collect::<Vec<_>>()
     };
+    let columns = [
+        Some(Column::text(t!(i18n, classes.class))),
+        is_clone.then(|| Column::number(t!(i18n, classes.before))),
+        Some(Column::number(t!(i18n, classes.now))),
+        is_clone.then(|| Column::number(t!(i18n, classes.lost))),
+        Some(Column::text(t!(i18n, classes.bound))),
+        Some(Column::unseen(t!(i18n, classes.state))),
+    ];
+    let columns = columns.into_iter().flatten().collect();
     view! {
         <Panel
             id="classes"
             wide=true
-            title=t!(i18n, classes.title).into_any()
-            about=view! { {about} }.into_any()
+            title=t!(i18n, classes.title)
+            about=live(about)
         >
-            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="classes-title">
-                <table class="table fold">
-                    <thead>
-                        <tr>
-                            <th scope="col">{t!(i18n, classes.class)}</th>
-                            {is_clone.then(|| view! { <th scope="col" class="n">{t!(i18n, classes.before)}</th> })}
-                            <th scope="col" class="n">{t!(i18n, classes.now)}</th>
-                            {is_clone.then(|| view! { <th scope="col" class="n">{t!(i18n, classes.lost)}</th> })}
-                            <th scope="col">{t!(i18n, classes.bound)}</th>
-                            <th scope="col"><span class="unseen">{t!(i18n, classes.state)}</span></th>
-                        </tr>
-                    </thead>
-                    <tbody>{body}</tbody>
-                </table>
-            </div>
+            <DataTable
+                labelled_by="classes-title"
+                columns=columns
+                rows=live(body)
+                folds=true
+            />
         </Panel>
     }
-    .into_any()
 }
 
 #[component]
@@ -178,9 +179,9 @@ fn ClassRow(row: Row, full: f64, is_clone: bool) -> impl IntoView {
         |lost| if lost == 0 { "0".to_owned() } else { lost.to_string() },
     );
     let kind = if row.is_new && is_clone {
-        Some(t!(i18n, classes.new).into_any())
+        Some(t!(i18n, classes.new))
     } else if row.is_reject {
-        Some(t!(i18n, classes.reject).into_any())
+        Some(t!(i18n, classes.reject))
     } else {
         None
     };
@@ -237,5 +238,4 @@ fn ClassRow(row: Row, full: f64, is_clone: bool) -> impl IntoView {
             <td class="state-cell">{state}</td>
         </tr>
     }
-    .into_any()
 }

@@ -8,6 +8,7 @@ use super::Judgement;
 use crate::components::charts::matrix::{Counts, Matrix};
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 /// Photos that a cell shows at most: more are not looked at.
@@ -52,22 +53,20 @@ pub(super) fn Confusion(judged: Memo<Judgement>, scores: RwSignal<Option<SealedS
                     {cut.map(|cut| view! { <p class="dim">{cut}</p> })}
                     <Photos photos=shown/>
                 }
-                .into_any()
             }
-            None => view! { <p class="dim">{t!(i18n, matrix.waiting)}</p> }.into_any(),
+            None => view! { <p class="dim">{t!(i18n, matrix.waiting)}</p> },
         })
     };
     view! {
         <Panel
             id="confusion"
-            title=t!(i18n, matrix.title).into_any()
-            about=t!(i18n, matrix.about).into_any()
+            title=t!(i18n, matrix.title)
+            about=t!(i18n, matrix.about)
         >
             <Matrix counts chosen/>
-            <div class="opened" aria-live="polite">{opened}</div>
+            <div class="opened" aria-live="polite">{live(opened)}</div>
         </Panel>
     }
-    .into_any()
 }
 
 /// The images of a cell, the surest first.

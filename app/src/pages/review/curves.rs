@@ -8,11 +8,12 @@ use super::Judgement;
 use crate::components::charts::line::{Axis, LineChart, Lines, Marker, Series, Size};
 use crate::components::number::percent;
 use crate::components::panel::Panel;
+use crate::components::{live, view};
 use crate::language::{filled, t, use_i18n};
 
 /// Where the slider may stand: below a half, more than one class could be accepted.
-const LEAST: f64 = 0.5;
-const MOST: f64 = 0.999;
+pub(super) const LEAST: f64 = 0.5;
+pub(super) const MOST: f64 = 0.999;
 
 #[component]
 pub(super) fn Curves(
@@ -111,12 +112,12 @@ pub(super) fn Curves(
         <Panel
             id="curves"
             wide=true
-            title=t!(i18n, curves.title).into_any()
-            about=t!(i18n, curves.about).into_any()
+            title=t!(i18n, curves.title)
+            about=t!(i18n, curves.about)
         >
             <div class="chips" role="group" aria-label=move || t_string!(i18n, classes.class)>{chips}</div>
-            {chart}
-            <p class="dim">{average}</p>
+            {live(chart)}
+            <p class="dim">{live(average)}</p>
             <div class="slider">
                 <label for="tau">{t!(i18n, curves.threshold)}</label>
                 <input
@@ -142,12 +143,11 @@ pub(super) fn Curves(
             </div>
             <p class="dim" role="status">
                 {move || {
-                    if moved() { Some(t!(i18n, curves.moved, tau = format!("{start:.2}")).into_any()) } else { None }
+                    if moved() { Some(t!(i18n, curves.moved, tau = format!("{start:.2}"))) } else { None }
                 }}
             </p>
         </Panel>
     }
-    .into_any()
 }
 
 /// The chosen class of both models in front, the candidate's other classes behind.

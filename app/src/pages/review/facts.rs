@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::{Candidate, Judgement};
 use crate::components::number::{bytes, percent, percent_down, share};
 use crate::components::time::duration;
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 #[component]
@@ -91,7 +92,6 @@ pub(super) fn Facts(candidate: Candidate, judged: Memo<Judgement>) -> impl IntoV
                 <dd>{move || losses().3}</dd>
             </div>
         }
-        .into_any()
     } else {
         view! {
             <div>
@@ -107,7 +107,6 @@ pub(super) fn Facts(candidate: Candidate, judged: Memo<Judgement>) -> impl IntoV
                 <dd>{move || totals().2}</dd>
             </div>
         }
-        .into_any()
     };
     view! {
         <dl class="figures">
@@ -127,5 +126,4 @@ pub(super) fn Facts(candidate: Candidate, judged: Memo<Judgement>) -> impl IntoV
             </div>
         </dl>
     }
-    .into_any()
 }

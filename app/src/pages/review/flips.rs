@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::Judgement;
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
+use crate::components::view;
 use crate::language::{t, use_i18n};
 
 /// Photos of either kind that are shown at most.
@@ -54,19 +55,18 @@ pub(super) fn Flips(judged: Memo<Judgement>, scores: RwSignal<Option<SealedScore
         <Panel
             id="flips"
             full=true
-            title=t!(i18n, flips.title).into_any()
-            about=t!(i18n, flips.about).into_any()
+            title=t!(i18n, flips.title)
+            about=t!(i18n, flips.about)
         >
             {move || {
                 let (n, photos) = flips();
                 if n == 0 {
-                    view! { <p class="empty">{t!(i18n, flips.none)}</p> }.into_any()
+                    view! { <p class="empty">{t!(i18n, flips.none)}</p> }
                 } else {
                     view! {
                         <p class="dim">{t!(i18n, flips.count, n = n)}</p>
                         <Photos photos/>
                     }
-                    .into_any()
                 }
             }}
             {move || {
@@ -81,7 +81,6 @@ pub(super) fn Flips(judged: Memo<Judgement>, scores: RwSignal<Option<SealedScore
             }}
         </Panel>
     }
-    .into_any()
 }
 
 /// Images of old classes that are still right, those with the least left above their threshold first.

@@ -23,16 +23,17 @@ use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::backend::{BackendError, SharedBackend, get_json, use_backend};
+use crate::backend::{BackendError, SharedBackend, read};
 use crate::components::hour::Hour;
-use crate::components::loaded::{Loaded, segment};
+use crate::components::loaded::{Gathered, Load, Loaded, segment};
 use crate::components::short;
+use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 /// Everything that the page shows before anything moves.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(crate) struct Candidate {
     pub(crate) model: Model,
     pub(crate) job: Job,
@@ -43,52 +44,59 @@ pub(crate) struct Candidate {
     pub(crate) request: Option<Request>,
 }
 
-/// Asks for all parts of a candidate.
+/// Asks for all parts of a [`Candidate`]: its JSON text.
 ///
 /// # Errors
 /// One of them cannot be had.
-pub(crate) async fn candidate(backend: SharedBackend, id: &str) -> Result<Candidate, BackendError> {
+pub(crate) async fn candidate(backend: SharedBackend, id: &str) -> Result<String, BackendError> {
     let id = segment(id);
-    let model: Model = get_json(backend.clone(), &format!("/api/v1/models/{id}")).await?;
-    let job: Job = get_json(backend.clone(), &format!("/api/v1/jobs/{}", segment(&model.job.0))).await?;
-    Ok(Candidate {
-        request: open_request(backend.clone(), &job).await?,
-        job,
-        report: get_json(backend.clone(), &format!("/api/v1/models/{id}/report")).await?,
-        verdict: get_json(backend.clone(), &format!("/api/v1/models/{id}/verdict")).await?,
-        channels: get_json(backend, &format!("/api/v1/channels?project={DEFAULT_PROJECT}")).await?,
-        model,
-    })
+    let path = format!("/api/v1/models/{id}");
+    let text = backend.get(path.clone()).await?;
+    let model: Model = read(&path, &text)?;
+    let mut all = Gathered::default();
+    all.field("model", &text);
+    let path = format!("/api/v1/jobs/{}", segment(&model.job.0));
+    let text = backend.get(path.clone()).await?;
+    let job: Job = read(&path, &text)?;
+    all.field("job", &text);
+    all.field("request", &open_request(backend.clone(), &job).await?);
+    for part in ["report", "verdict"] {
+        all.field(part, &backend.get(format!("/api/v1/models/{id}/{part}")).await?);
+    }
+    let channels = backend
+        .get(format!("/api/v1/channels?project={DEFAULT_PROJECT}"))
+        .await?;
+    all.field("channels", &channels);
+    Ok(all.finish())
 }
 
-/// The rapid response that a job answers, while it is open.
+/// JSON text of the rapid response that a job answers, while it is open; else of nothing.
 ///
 /// # Errors
 /// It cannot be had.
-pub(crate) async fn open_request(backend: SharedBackend, job: &Job) -> Result<Option<Request>, BackendError> {
+pub(crate) async fn open_request(backend: SharedBackend, job: &Job) -> Result<String, BackendError> {
     let Some(id) = &job.request else {
-        return Ok(None);
+        return Ok("null".to_owned());
     };
-    let request: Request = get_json(backend, &format!("/api/v1/requests/{}", segment(&id.0))).await?;
-    Ok(Some(request).filter(|request| request.closed_us.is_none()))
+    let path = format!("/api/v1/requests/{}", segment(&id.0));
+    let text = backend.get(path.clone()).await?;
+    let request: Request = read(&path, &text)?;
+    Ok(if request.closed_us.is_none() {
+        text
+    } else {
+        "null".to_owned()
+    })
 }
 
 /// The page of a model.
 #[component]
 pub(crate) fn ReviewPage() -> impl IntoView {
     let params = use_params_map();
-    let backend = use_backend();
     let id = Memo::new(move |_| params.read().get("id").unwrap_or_default());
-    let resource = Resource::new(
-        move || id.get(),
-        move |id| {
-            let backend = backend.clone();
-            async move { candidate(backend, &id).await }
-        },
-    );
-    let reload = Callback::new(move |()| resource.refetch());
-    let show = move |candidate: Candidate| view! { <Review candidate reload/> }.into_any();
-    view! { <Loaded resource show/> }.into_any()
+    let load = Load::new(id.into(), |backend, id| async move { candidate(backend, &id).await });
+    let reload = Callback::new(move |()| load.refetch());
+    let show = move |candidate: Candidate| view! { <Review candidate reload/> };
+    view! { <Loaded load show/> }
 }
 
 /// What the page shows at one threshold.
@@ -112,7 +120,7 @@ fn Review(candidate: Candidate, reload: Callback<()>) -> impl IntoView {
     let tau = RwSignal::new(start);
     let scores = RwSignal::<Option<SealedScores>>::new(None);
     #[cfg(feature = "hydrate")]
-    fetch_scores(candidate.model.id.to_string(), scores);
+    moving::follow(candidate.model.id.to_string(), scores, tau);
     let judged = {
         let (report, verdict, policy) = (
             candidate.report.clone(),
@@ -146,10 +154,10 @@ fn Review(candidate: Candidate, reload: Callback<()>) -> impl IntoView {
         let names = names.join(", ");
         move || {
             if is_first {
-                t!(i18n, model.first).into_any()
+                t!(i18n, model.first)
             } else {
                 let names = names.clone();
-                t!(i18n, model.adds, names = names).into_any()
+                t!(i18n, model.adds, names = names)
             }
         }
     };
@@ -165,7 +173,7 @@ fn Review(candidate: Candidate, reload: Callback<()>) -> impl IntoView {
                     " · "
                     <a href=format!("/jobs/{}", candidate.job.id)>{t!(i18n, model.job)}</a>
                 </p>
-                <h1>{heading}</h1>
+                <h1>{live(heading)}</h1>
             </div>
             {candidate.request.clone().map(|request| view! { <Hour request/> })}
         </div>
@@ -179,19 +187,46 @@ fn Review(candidate: Candidate, reload: Callback<()>) -> impl IntoView {
             <flips::Flips judged scores/>
         </div>
     }
-    .into_any()
 }
 
-/// The scores are large and only a moving threshold needs them: they come after the page.
+/// What a moving threshold needs, in the browser only.
 #[cfg(feature = "hydrate")]
-fn fetch_scores(id: String, scores: RwSignal<Option<SealedScores>>) {
-    let backend = use_backend();
-    leptos::task::spawn_local(async move {
-        let path = format!("/api/v1/models/{}/files/scores.json", segment(&id));
-        if let Ok(fetched) = get_json::<SealedScores>(backend, &path).await
-            && fetched.check().is_ok()
-        {
-            scores.try_set(Some(fetched));
-        }
-    });
+mod moving {
+    use domain::scores::SealedScores;
+    use leptos::prelude::*;
+    use leptos_router::hooks::use_query_map;
+
+    use crate::backend::{read, use_backend};
+    use crate::browser::set_query;
+    use crate::components::loaded::segment;
+
+    /// Fetches the scores, which are large, after the page; then goes to the threshold of the address, and keeps the
+    /// address at the threshold.
+    pub(super) fn follow(id: String, scores: RwSignal<Option<SealedScores>>, tau: RwSignal<f64>) {
+        let start = tau.get_untracked();
+        let wanted = use_query_map().with_untracked(|query| query.get("tau"));
+        let wanted = wanted.and_then(|wanted| wanted.parse::<f64>().ok());
+        let wanted = wanted.filter(|wanted| (super::curves::LEAST..=super::curves::MOST).contains(wanted));
+        let backend = use_backend();
+        leptos::task::spawn_local(async move {
+            let path = format!("/api/v1/models/{}/files/scores.json", segment(&id));
+            if let Ok(text) = backend.get(path.clone()).await
+                && let Ok(fetched) = read::<SealedScores>(&path, &text)
+                && fetched.check().is_ok()
+            {
+                scores.try_set(Some(fetched));
+                if let Some(wanted) = wanted {
+                    tau.try_set(wanted);
+                }
+            }
+        });
+        Effect::new(move |before: Option<f64>| {
+            let now = tau.get();
+            if before.is_some_and(|before| before != now) {
+                let query = format!("?tau={now:.3}");
+                set_query(if (now - start).abs() < 1e-9 { "" } else { &query });
+            }
+            now
+        });
+    }
 }

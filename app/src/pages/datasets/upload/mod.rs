@@ -16,6 +16,7 @@ use crate::components::error::Refusal;
 use crate::components::loaded::segment;
 use crate::components::number::bytes;
 use crate::components::panel::Panel;
+use crate::components::{live, view};
 use crate::language::{filled, t, use_i18n};
 
 /// Files of one folder, and the class that they are to be.
@@ -127,7 +128,7 @@ pub(crate) fn Upload(dataset: Option<String>, done: Callback<()>) -> impl IntoVi
             && !name.read().is_empty()
     };
     view! {
-        <Panel id="upload" title=t!(i18n, upload.title).into_any() about=t!(i18n, upload.about).into_any()>
+        <Panel id="upload" title=t!(i18n, upload.title) about=t!(i18n, upload.about)>
             {is_new
                 .then(|| {
                     view! {
@@ -221,7 +222,6 @@ pub(crate) fn Upload(dataset: Option<String>, done: Callback<()>) -> impl IntoVi
             <p class="dim">{t!(i18n, upload.resume)}</p>
         </Panel>
     }
-    .into_any()
 }
 
 /// What was found, one row a folder.
@@ -272,7 +272,7 @@ fn Folders(shared: Shared) -> impl IntoView {
             })
             .collect::<Vec<_>>()
         };
-    move || {
+    live(move || {
         (!shared.folders.read().is_empty()).then(|| {
             view! {
                 <table class="table">
@@ -283,12 +283,11 @@ fn Folders(shared: Shared) -> impl IntoView {
                             <th scope="col"><span class="unseen">{t!(i18n, upload.remove)}</span></th>
                         </tr>
                     </thead>
-                    <tbody>{rows}</tbody>
+                    <tbody>{live(rows)}</tbody>
                 </table>
             }
-            .into_any()
         })
-    }
+    })
 }
 
 #[component]
@@ -298,11 +297,11 @@ fn Progress(shared: Shared) -> impl IntoView {
         Phase::Idle | Phase::Done => ().into_any(),
         Phase::Reading => {
             let n = shared.sending.read().total;
-            t!(i18n, upload.reading, n = n).into_any()
+            t!(i18n, upload.reading, n = n)
         }
-        Phase::Hashing => t!(i18n, upload.hashing).into_any(),
-        Phase::Sending => t!(i18n, upload.sending).into_any(),
-        Phase::Making => t!(i18n, upload.making).into_any(),
+        Phase::Hashing => t!(i18n, upload.hashing),
+        Phase::Sending => t!(i18n, upload.sending),
+        Phase::Making => t!(i18n, upload.making),
     };
     let bar = move || {
         let sending = shared.sending.get();
@@ -317,13 +316,13 @@ fn Progress(shared: Shared) -> impl IntoView {
             }
         })
     };
-    view! { <div class="progress" aria-live="polite"><p>{word}</p>{bar}</div> }.into_any()
+    view! { <div class="progress" aria-live="polite"><p>{live(word)}</p>{live(bar)}</div> }
 }
 
 #[component]
 fn Ended(shared: Shared) -> impl IntoView {
     let i18n = use_i18n();
-    move || {
+    live(move || {
         shared.summary.get().map(|summary| {
             let (n, version, known) = (summary.n_images, summary.version, summary.n_known);
             let left_out: Vec<_> = summary
@@ -348,9 +347,8 @@ fn Ended(shared: Shared) -> impl IntoView {
                         }
                     })}
             }
-            .into_any()
         })
-    }
+    })
 }
 
 #[cfg(feature = "hydrate")]

@@ -2,7 +2,6 @@
 //! never sent again, so an upload that broke off goes on when the same files are dropped again.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use domain::api::{DEFAULT_PROJECT, LeftOut, MissingImages, NewDataset, NewDatasetVersion, NewItem};
 use domain::dataset::{Dataset, DatasetVersion, Split};
@@ -80,9 +79,13 @@ async fn take(files: Vec<(String, web_sys::File)>, shared: Shared) {
             File { found, folder, split }
         })
         .collect();
-    let mut counts: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    // Files come in the order of their paths, so folders do as well.
+    let mut counts: Vec<(Option<String>, usize)> = Vec::new();
     for file in &files {
-        *counts.entry(file.folder.clone()).or_default() += 1;
+        match counts.iter_mut().find(|(folder, _)| *folder == file.folder) {
+            Some((_, n)) => *n += 1,
+            None => counts.push((file.folder.clone(), 1)),
+        }
     }
     let folders = counts.into_iter().map(|(name, n_files)| Folder {
         class: RwSignal::new(name.clone().unwrap_or_default()),
@@ -138,7 +141,7 @@ async fn upload(
     mut left_out: Vec<LeftOut>,
     shared: Shared,
 ) -> Result<Option<Summary>, BackendError> {
-    let classes: BTreeMap<Option<String>, ClassName> = shared
+    let classes: Vec<(Option<String>, ClassName)> = shared
         .folders
         .get_untracked()
         .into_iter()
@@ -152,7 +155,10 @@ async fn upload(
         .collect();
     let kept: Vec<(&File, &ClassName)> = files
         .iter()
-        .filter_map(|file| Some((file, classes.get(&file.folder)?)))
+        .filter_map(|file| {
+            let (_, class) = classes.iter().find(|(folder, _)| *folder == file.folder)?;
+            Some((file, class))
+        })
         .collect();
     let name = dataset(&backend, name, is_new).await?;
     let total_bytes = kept.iter().map(|(file, _)| file.found.size_bytes).sum();
@@ -190,8 +196,16 @@ async fn upload(
         missing.extend(answer.images);
     }
     let to_send: Vec<(Digest, &File)> = {
-        let mut wanted: std::collections::BTreeSet<Digest> = missing.into_iter().collect();
-        let first = hashed.iter().filter(|(digest, _, _)| wanted.remove(digest));
+        missing.sort_unstable();
+        missing.dedup();
+        let mut taken = vec![false; missing.len()];
+        // The same photo may lie in two places; it is sent once.
+        let first = hashed.iter().filter(|(digest, _, _)| {
+            let Ok(idx) = missing.binary_search(digest) else {
+                return false;
+            };
+            !std::mem::replace(&mut taken[idx], true)
+        });
         first.map(|(digest, file, _)| (*digest, *file)).collect()
     };
 

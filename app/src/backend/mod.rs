@@ -3,6 +3,8 @@
 //! Owns: the port [`Backend`], its errors, and reading an answer into a type of `domain`. Refuses to know: how the answer
 //! travels. The browser fetches it; the server calls its own router in process and gives that by context.
 
+mod objects;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -53,7 +55,7 @@ impl BackendError {
     pub fn from_answer(status: u16, body: &str) -> Self {
         Self {
             status,
-            problem: serde_json::from_str(body).ok(),
+            problem: read("an error", body).ok(),
             message: format!("the server answered with status {status}"),
         }
     }
@@ -100,20 +102,12 @@ pub fn use_backend() -> SharedBackend {
     use_context::<SharedBackend>().unwrap_or_else(|| Arc::new(Absent))
 }
 
-/// Reads `path` as a `T`.
-///
-/// # Errors
-/// The server cannot be reached, refuses, or answers with something else than a `T`.
-pub async fn get_json<T: DeserializeOwned>(backend: SharedBackend, path: &str) -> Result<T, BackendError> {
-    let text = backend.get(path.to_owned()).await?;
-    read(path, &text)
-}
-
 /// Posts `body` to `path` and reads the answer as a `T`.
 ///
 /// # Errors
-/// As [`get_json`].
-pub async fn post_json<T: DeserializeOwned>(
+/// The server cannot be reached, refuses, or answers with something else than a `T`.
+#[cfg(feature = "hydrate")]
+pub(crate) async fn post_json<T: DeserializeOwned>(
     backend: SharedBackend,
     path: &str,
     body: &impl Serialize,
@@ -122,25 +116,19 @@ pub async fn post_json<T: DeserializeOwned>(
     read(path, &text)
 }
 
-/// As [`post_json`], with PATCH.
-///
-/// # Errors
-/// As [`get_json`].
-pub async fn patch_json<T: DeserializeOwned>(
-    backend: SharedBackend,
-    path: &str,
-    body: &impl Serialize,
-) -> Result<T, BackendError> {
-    let text = backend.patch(path.to_owned(), written(body)).await?;
-    read(path, &text)
-}
-
-fn written(body: &impl Serialize) -> String {
+/// JSON text of a body.
+pub(crate) fn written(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("domain types serialise to JSON")
 }
 
-fn read<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, BackendError> {
-    serde_json::from_str(text).map_err(|error| BackendError {
+/// Reads an answer.
+///
+/// # Errors
+/// It is no `T`; `path` says what was asked.
+pub(crate) fn read<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, BackendError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let answer = T::deserialize(objects::Objects(&mut json)).and_then(|answer| json.end().map(|()| answer));
+    answer.map_err(|error| BackendError {
         status: 200,
         problem: None,
         message: format!("the answer to {path} is not what this page expects: {error}"),

@@ -1,0 +1,83 @@
+//! What a person asks the server to do: on its way, refused, or done.
+
+use leptos::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::backend::{BackendError, read, use_backend, written};
+
+#[derive(Clone, Debug)]
+struct Wish {
+    path: String,
+    body: String,
+    /// PATCH where something is changed, POST where something is made.
+    changes: bool,
+}
+
+type Sent = Action<Wish, Result<String, BackendError>>;
+
+/// One button's way to the server.
+#[derive(Clone, Copy)]
+pub(crate) struct Sending(Sent);
+
+impl Sending {
+    /// Nothing has been asked yet.
+    pub(crate) fn new() -> Self {
+        let backend = use_backend();
+        Self(Action::new(move |wish: &Wish| {
+            let (path, body) = (wish.path.clone(), wish.body.clone());
+            if wish.changes {
+                backend.patch(path, body)
+            } else {
+                backend.post(path, body)
+            }
+        }))
+    }
+
+    /// As [`Sending::new`]; `done` runs after each success.
+    pub(crate) fn then(done: Callback<()>) -> Self {
+        let sending = Self::new();
+        Effect::new(move |_| {
+            if sending.0.value().with(|answer| matches!(answer, Some(Ok(_)))) {
+                done.run(());
+            }
+        });
+        sending
+    }
+
+    /// Posts `body` to `path`.
+    pub(crate) fn post(self, path: String, body: &impl Serialize) {
+        let body = written(body);
+        self.0.dispatch(Wish {
+            path,
+            body,
+            changes: false,
+        });
+    }
+
+    /// Changes what is at `path`.
+    pub(crate) fn patch(self, path: String, body: &impl Serialize) {
+        let body = written(body);
+        self.0.dispatch(Wish {
+            path,
+            body,
+            changes: true,
+        });
+    }
+
+    /// An answer is on its way.
+    pub(crate) fn pending(self) -> bool {
+        self.0.pending().get()
+    }
+
+    /// Why the last one was refused.
+    pub(crate) fn error(self) -> Signal<Option<BackendError>> {
+        Signal::derive(move || self.0.value().get().and_then(Result::err))
+    }
+
+    /// What the last success brought.
+    pub(crate) fn answer<T: DeserializeOwned>(self) -> Option<T> {
+        let text = self.0.value().get()?.ok()?;
+        read("the server", &text).ok()
+    }
+}
