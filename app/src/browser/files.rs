@@ -163,7 +163,7 @@ pub(crate) async fn walk(dropped: Vec<FileSystemEntry>) -> Vec<(String, File)> {
             }
         }
     }
-    files.sort_by(|a, b| a.0.cmp(&b.0));
+    files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     files
 }
 

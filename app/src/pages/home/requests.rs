@@ -13,7 +13,7 @@ use crate::language::{t, use_i18n};
 pub(super) fn Requests(requests: Vec<Request>, now: Signal<i64>) -> impl IntoView {
     let i18n = use_i18n();
     let mut requests = requests;
-    requests.sort_by_key(|request| request.due_us);
+    requests.sort_unstable_by_key(|request| request.due_us);
     let content = if requests.is_empty() {
         let command = r#"rehead requests open "A new class for the campaign""#;
         view! { <Empty text=t!(i18n, requests.empty) command/> }

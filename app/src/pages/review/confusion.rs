@@ -4,7 +4,7 @@ use domain::scores::SealedScores;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 
-use super::Judgement;
+use super::{Judgement, by_number};
 use crate::components::charts::matrix::{Counts, Matrix};
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
@@ -73,23 +73,21 @@ pub(super) fn Confusion(judged: Memo<Judgement>, scores: RwSignal<Option<SealedS
 fn cell_photos(scores: &SealedScores, taus: &[f64], row: usize, column: usize) -> Vec<Photo> {
     let decisions = scores.candidate.decisions(taus);
     let unknown = scores.classes.len();
-    let mut found: Vec<(f64, Photo)> = scores
-        .images
+    let of_cell = scores
+        .labels
         .iter()
-        .zip(&scores.labels)
         .zip(&decisions)
-        .filter(|((_, label), decision)| **label == row && decision.answer(unknown) == column)
-        .map(|((image, _), decision)| {
-            let top = scores.classes[decision.class_idx].to_string();
-            let photo = Photo {
-                image: *image,
-                title: scores.classes[row].to_string(),
-                caption: format!("{top} {:.3}", decision.probability),
-                marked: false,
-            };
-            (decision.probability, photo)
-        })
-        .collect();
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    found.into_iter().map(|(_, photo)| photo).collect()
+        .enumerate()
+        .filter(|(_, (label, decision))| **label == row && decision.answer(unknown) == column);
+    let found = of_cell.map(|(image, (_, decision))| (-decision.probability, image));
+    let photo = |image: usize| {
+        let top = scores.classes[decisions[image].class_idx].to_string();
+        Photo {
+            image: scores.images[image],
+            title: scores.classes[row].to_string(),
+            caption: format!("{top} {:.3}", decisions[image].probability),
+            marked: false,
+        }
+    };
+    by_number(found.collect()).into_iter().map(photo).collect()
 }

@@ -3,7 +3,7 @@
 use domain::scores::SealedScores;
 use leptos::prelude::*;
 
-use super::Judgement;
+use super::{Judgement, by_number};
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
 use crate::components::view;
@@ -90,22 +90,22 @@ fn near_misses(scores: &SealedScores, taus: &[f64]) -> Vec<Photo> {
     };
     let after = scores.candidate.decisions(taus);
     let before = baseline.decisions(&taus[..scores.n_old]);
-    let mut margins: Vec<(f64, usize)> = scores
+    let margins = scores
         .labels
         .iter()
         .enumerate()
         .filter(|(image, label)| **label < scores.n_old && before[*image].is(**label) && after[*image].is(**label))
-        .map(|(image, label)| (after[image].probability - taus[*label], image))
-        .collect();
-    margins.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let photo = |(margin, image): (f64, usize)| Photo {
-        image: scores.images[image],
-        title: scores.classes[scores.labels[image]].to_string(),
-        caption: format!(
-            "{:.3} → {:.3}, +{margin:.4}",
-            before[image].probability, after[image].probability
-        ),
-        marked: false,
+        .map(|(image, label)| (after[image].probability - taus[*label], image));
+    let photo = |image: usize| {
+        let label = scores.labels[image];
+        let (was, is) = (before[image].probability, after[image].probability);
+        Photo {
+            image: scores.images[image],
+            title: scores.classes[label].to_string(),
+            caption: format!("{was:.3} → {is:.3}, +{:.4}", is - taus[label]),
+            marked: false,
+        }
     };
-    margins.into_iter().take(MOST_NEAR).map(photo).collect()
+    let nearest = by_number(margins.collect()).into_iter();
+    nearest.take(MOST_NEAR).map(photo).collect()
 }

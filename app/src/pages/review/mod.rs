@@ -108,6 +108,12 @@ pub(crate) struct Judgement {
     pub(crate) moved_to: Option<f64>,
 }
 
+/// Images in the order of a number, then of their place.
+fn by_number(mut images: Vec<(f64, usize)>) -> Vec<usize> {
+    images.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    images.into_iter().map(|(_, image)| image).collect()
+}
+
 /// The threshold that most classes of a report have.
 fn usual_tau(report: &EvaluationReport) -> f64 {
     report.classes.first().map_or(0.9, |class| class.tau)
