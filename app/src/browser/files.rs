@@ -89,7 +89,7 @@ async fn inflate(packed: &[u8]) -> Result<Vec<u8>, String> {
     loop {
         let read = JsFuture::from(reader.read()).await.map_err(failed)?;
         let Ok(chunk) =
-            Reflect::get(&read, &JsValue::from_str("value")).and_then(|value| value.dyn_into::<Uint8Array>())
+            Reflect::get(&read, &JsValue::from_str("value")).and_then(wasm_bindgen::JsCast::dyn_into::<Uint8Array>)
         else {
             return Ok(bytes);
         };

@@ -1,5 +1,6 @@
 //! Several models in the same panels, by address: one line and one column a model.
 
+use domain::model::Model;
 use domain::report::{ClassMetrics, EvaluationReport};
 use leptos::prelude::*;
 use leptos_i18n::t_string;
@@ -7,10 +8,9 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use serde::Deserialize;
 
-use super::review::{Candidate, candidate};
 use crate::backend::{BackendError, SharedBackend};
 use crate::components::charts::line::{Axis, LineChart, Lines, Series, Size};
-use crate::components::loaded::{Gathered, Load, Loaded, list};
+use crate::components::loaded::{Gathered, Load, Loaded, list, segment};
 use crate::components::number::percent;
 use crate::components::panel::Panel;
 use crate::components::short;
@@ -24,14 +24,25 @@ const MOST: usize = 10;
 
 #[derive(Clone, Debug, Deserialize)]
 struct Compared {
-    models: Vec<Candidate>,
+    models: Vec<Judged>,
+}
+
+/// A model and what was measured of it.
+#[derive(Clone, Debug, Deserialize)]
+struct Judged {
+    model: Model,
+    report: EvaluationReport,
 }
 
 /// JSON text of [`Compared`].
 async fn load(backend: SharedBackend, ids: String) -> Result<String, BackendError> {
     let mut models = Vec::new();
     for id in ids.split(',').filter(|id| !id.is_empty()).take(MOST) {
-        models.push(candidate(backend.clone(), id).await?);
+        let path = format!("/api/v1/models/{}", segment(id));
+        let mut one = Gathered::default();
+        one.field("model", &backend.get(path.clone()).await?);
+        one.field("report", &backend.get(format!("{path}/report")).await?);
+        models.push(one.finish());
     }
     let mut all = Gathered::default();
     all.field("models", &list(&models));
@@ -175,7 +186,7 @@ fn Overall(compared: Compared) -> impl IntoView {
             view! {
                 <tr>
                     <th scope="row"><a href=format!("/models/{id}")><code>{short(&id)}</code></a></th>
-                    <td><VerdictTag state=model.verdict.state/></td>
+                    <td><VerdictTag state=model.model.verdict.state/></td>
                     <td class="n">{model.report.sealed.n_images}</td>
                     <td class="n">{percent(metrics.top1)}</td>
                     <td class="n">{metrics.n_accepted_right}</td>

@@ -51,6 +51,7 @@ fn List(jobs: Vec<Job>) -> impl IntoView {
                     Column::text(t!(i18n, job.queued_at)),
                 ]
                 rows=rows.into_any()
+                folds=true
             />
         }
     };
@@ -79,7 +80,7 @@ fn Row(job: Job) -> impl IntoView {
             </th>
             <td><StateTag state=job.state/> {verdict}</td>
             <td class="n">{took}</td>
-            <td><time>{utc(job.created_us)}</time></td>
+            <td class="wide-cell"><time>{utc(job.created_us)}</time></td>
         </tr>
     }
 }

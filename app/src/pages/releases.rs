@@ -85,6 +85,7 @@ fn Shown(moves: Moves, reload: Callback<()>) -> impl IntoView {
                     Column::text(t!(i18n, releases.note)),
                 ]
                 rows=rows.into_any()
+                folds=true
             />
         }
     };
@@ -204,11 +205,11 @@ fn LogRow(release: Release) -> impl IntoView {
         .map(|reason| view! { <p class="flag"><strong>{t!(i18n, releases.reason)}</strong> " " <q>{reason}</q></p> });
     view! {
         <tr>
-            <td><time>{utc(release.created_us)}</time></td>
+            <td class="wide-cell"><time>{utc(release.created_us)}</time></td>
             <td>{release.channel.to_string()} " " <span class="dim">{release.number}</span></td>
             <td>{what} " " <VerdictTag state=release.verdict/></td>
             <td><a href=format!("/models/{model}")><code>{short(&model)}</code></a></td>
-            <td>{release.note} {reason}</td>
+            <td class="wide-cell">{release.note} {reason}</td>
         </tr>
     }
 }

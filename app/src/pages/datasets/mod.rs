@@ -59,9 +59,9 @@ fn List(datasets: Vec<Dataset>) -> impl IntoView {
                 view! {
                     <tr>
                         <th scope="row"><a href=address>{name}</a></th>
-                        <td class="n">{n}</td>
+                        <td class="n" data-head=move || t_string!(i18n, dataset.photos)>{n}</td>
                         <td class="classes-cell">{classes}</td>
-                        <td><time>{utc(at)}</time></td>
+                        <td class="wide-cell"><time>{utc(at)}</time></td>
                     </tr>
                 }
             })
@@ -76,6 +76,7 @@ fn List(datasets: Vec<Dataset>) -> impl IntoView {
                     Column::text(t!(i18n, dataset.updated)),
                 ]
                 rows=rows.into_any()
+                folds=true
             />
         }
     };

@@ -3,6 +3,7 @@
 use domain::api::JobPatch;
 use domain::job::TrainConfig;
 use leptos::prelude::*;
+use leptos_i18n::t_string;
 
 use super::JobView;
 use crate::components::error::Refusal;
@@ -150,7 +151,7 @@ pub(super) fn Sources(shown: JobView) -> impl IntoView {
                         " "
                         <span class="dim">{t!(i18n, dataset.version, n = version.number)}</span>
                     </th>
-                    <td class="n">{version.n_images}</td>
+                    <td class="n" data-head=move || t_string!(i18n, dataset.photos)>{version.n_images}</td>
                     <td class="classes-cell">{classes.join(", ")}</td>
                     <td>{added.then(|| view! { <span class="tag">{t!(i18n, draft.added)}</span> })}</td>
                 </tr>
@@ -168,6 +169,7 @@ pub(super) fn Sources(shown: JobView) -> impl IntoView {
                     Column::unseen(t!(i18n, draft.added)),
                 ]
                 rows=rows.into_any()
+                folds=true
             />
         </Panel>
     }

@@ -48,7 +48,7 @@ pub(crate) struct Candidate {
 ///
 /// # Errors
 /// One of them cannot be had.
-pub(crate) async fn candidate(backend: SharedBackend, id: &str) -> Result<String, BackendError> {
+async fn candidate(backend: SharedBackend, id: &str) -> Result<String, BackendError> {
     let id = segment(id);
     let path = format!("/api/v1/models/{id}");
     let text = backend.get(path.clone()).await?;
