@@ -151,3 +151,60 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Inside<S> {
         self.0.deserialize(Objects(deserializer))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        Plain,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Inner {
+        n: u64,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Outer {
+        name: String,
+        kind: Kind,
+        share: f64,
+        one: Option<Inner>,
+        none: Option<Inner>,
+        all: Vec<Inner>,
+        by_name: BTreeMap<String, Inner>,
+        pair: (i64, bool),
+    }
+
+    fn read(text: &str) -> Result<Outer, serde_json::Error> {
+        Outer::deserialize(Objects(&mut serde_json::Deserializer::from_str(text)))
+    }
+
+    #[test]
+    fn objects_are_read_as_serde_reads_them() {
+        let text = r#"{"name":"a\n","kind":"plain","share":0.1,"one":{"n":1},"none":null,"all":[{"n":2},{"n":3}],
+            "by_name":{"x":{"n":4}},"pair":[-5,true],"unknown":[{}]}"#;
+        assert_eq!(read(text).unwrap(), serde_json::from_str(text).unwrap());
+    }
+
+    #[test]
+    fn a_list_is_no_struct_at_any_depth() {
+        let of = |one: &str| {
+            format!(r#"{{"name":"","kind":"plain","share":0,"one":{one},"all":[],"by_name":{{}},"pair":[0,false]}}"#)
+        };
+        assert_eq!(read(&of(r#"{"n":1}"#)).unwrap().one, Some(Inner { n: 1 }));
+        assert!(
+            serde_json::from_str::<Outer>(&of("[1]")).is_ok(),
+            "serde's own reading allows it"
+        );
+        assert!(read(&of("[1]")).is_err());
+        assert!(read("[]").is_err());
+    }
+}

@@ -2,14 +2,13 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos::server::codee::string::FromToStringCodec;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{BackendError, SharedBackend, read, use_backend, written};
+use crate::backend::{Answer, BackendError, SharedBackend, read, use_backend, written};
 use crate::components::error::ErrorNotice;
 use crate::components::{live, view};
 use crate::language::{t, use_i18n};
@@ -35,7 +34,6 @@ impl<T> Clone for Load<T> {
 impl<T> Copy for Load<T> {}
 
 type Text = Resource<String, FromToStringCodec>;
-type Fetched = Pin<Box<dyn Future<Output = Result<String, BackendError>> + Send>>;
 
 impl<T: DeserializeOwned + 'static> Load<T> {
     /// Fetches JSON text of a `T`, anew for each `key`.
@@ -68,7 +66,7 @@ impl<T: DeserializeOwned + 'static> Load<T> {
     }
 }
 
-fn resource(key: Signal<String>, fetch: Arc<dyn Fn(SharedBackend, String) -> Fetched + Send + Sync>) -> Text {
+fn resource(key: Signal<String>, fetch: Arc<dyn Fn(SharedBackend, String) -> Answer + Send + Sync>) -> Text {
     let backend = use_backend();
     Resource::new_str(
         move || key.get(),
