@@ -23,6 +23,9 @@ mod language;
 mod pages;
 pub mod visitor;
 
+#[cfg(all(feature = "ssr", debug_assertions))]
+pub use pages::design::design;
+
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Route, Router};

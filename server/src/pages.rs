@@ -45,7 +45,10 @@ pub(crate) fn routes(state: &AppState, api: Router) -> Router {
         let (given, page) = (given.clone(), page.clone());
         move |request: Request| missing(request, given.clone(), page.clone())
     };
-    Router::new()
+    let routes = Router::new();
+    #[cfg(debug_assertions)]
+    let routes = routes.route("/design", design(given.clone()));
+    routes
         .leptos_routes_with_context(&options, generate_route_list(App), given, page)
         .nest_service("/pkg", files)
         .fallback(missing)
@@ -56,7 +59,29 @@ pub(crate) fn routes(state: &AppState, api: Router) -> Router {
 #[cfg(test)]
 pub(crate) fn paths() -> Vec<String> {
     let routes = generate_route_list(App);
-    routes.iter().map(|route| route.path().to_owned()).collect()
+    let paths = routes.iter().map(|route| route.path().to_owned());
+    let design = cfg!(debug_assertions).then(|| "/design".to_owned());
+    paths.chain(design).collect()
+}
+
+/// `?scheme=dark`
+#[cfg(debug_assertions)]
+#[derive(serde::Deserialize)]
+struct Scheme {
+    #[serde(default)]
+    scheme: String,
+}
+
+#[cfg(debug_assertions)]
+fn design<S: Clone + Send + Sync + 'static>(
+    given: impl Fn() + Clone + Send + Sync + 'static,
+) -> axum::routing::MethodRouter<S> {
+    axum::routing::get(
+        async move |axum::extract::Query(Scheme { scheme }): axum::extract::Query<Scheme>, request: Request| {
+            let page = move || app::design(&scheme);
+            render_app_async_with_context(given, page)(request).await
+        },
+    )
 }
 
 /// What a page finds in its context: the API with the request's own session, who looks, and a policy for the answer.

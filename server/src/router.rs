@@ -15,8 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    channels, dataset_versions, datasets, events, images, jobs, models, overview, projects, requests as responses,
-    session, setup, tokens, users,
+    channels, dataset_versions, datasets, events, features, images, jobs, models, overview, projects,
+    requests as responses, session, setup, tokens, users,
 };
 use crate::auth::{guard, sessions};
 use crate::requests;
@@ -65,7 +65,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(models::report))
         .routes(routes!(models::verdict))
         .routes(routes!(models::file))
-        .routes(routes!(models::features))
+        .routes(routes!(features::get))
         .routes(routes!(models::backbones))
         .routes(routes!(models::policies))
         .routes(routes!(channels::list))

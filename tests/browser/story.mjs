@@ -224,6 +224,15 @@ await test("no page moves under the reader", async () => {
   }
 });
 
+await test("every piece in every state, by day and by night", async () => {
+  const page = await open("en-GB");
+  for (const scheme of ["light", "dark"]) {
+    await page.goto(`${url}/design?scheme=${scheme}`);
+    await inspect(page, `design-${scheme}`);
+  }
+  await page.close();
+});
+
 await test("what is missing says so", async () => {
   const page = await open("en-GB");
   await page.goto(`${url}/models/no-such-model`);

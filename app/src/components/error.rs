@@ -32,9 +32,11 @@ pub(crate) fn ErrorNotice(
                 {request_id
                     .map(|id| view! { <p class="dim">{t!(i18n, error.request_id)} " " <code>{id}</code></p> })}
             </div>
-            <button type="button" class="button" on:click=move |_| retry.run(())>
-                {t!(i18n, error.retry)}
-            </button>
+            <div class="banner-actions">
+                <button type="button" class="button" on:click=move |_| retry.run(())>
+                    {t!(i18n, error.retry)}
+                </button>
+            </div>
         </div>
     }
 }

@@ -41,7 +41,7 @@ async fn load(backend: SharedBackend, ids: String) -> Result<String, BackendErro
         let path = format!("/api/v1/models/{}", segment(id));
         let mut one = Gathered::default();
         one.field("model", &backend.get(path.clone()).await?);
-        one.field("report", &backend.get(format!("{path}/report")).await?);
+        one.field("report", &backend.get(format!("{path}/report?only=candidate")).await?);
         models.push(one.finish());
     }
     let mut all = Gathered::default();
@@ -177,21 +177,35 @@ fn Legend(compared: Compared) -> impl IntoView {
 #[component]
 fn Overall(compared: Compared) -> impl IntoView {
     let i18n = use_i18n();
+    let heads = [
+        t_string!(i18n, compare.sealed),
+        t_string!(i18n, compare.top1),
+        t_string!(i18n, facts.right),
+        t_string!(i18n, facts.wrong),
+        t_string!(i18n, matrix.unknown),
+    ];
     let rows: Vec<_> = compared
         .models
         .into_iter()
         .map(|model| {
             let id = model.model.id.to_string();
             let metrics = &model.report.candidate;
+            let figures: Vec<_> = heads
+                .iter()
+                .zip([
+                    model.report.sealed.n_images.to_string(),
+                    percent(metrics.top1),
+                    metrics.n_accepted_right.to_string(),
+                    metrics.n_accepted_wrong.to_string(),
+                    metrics.n_unknown.to_string(),
+                ])
+                .map(|(head, figure)| view! { <td class="n" data-head=*head>{figure}</td> })
+                .collect();
             view! {
                 <tr>
                     <th scope="row"><a href=format!("/models/{id}")><code>{short(&id)}</code></a></th>
-                    <td><VerdictTag state=model.model.verdict.state/></td>
-                    <td class="n">{model.report.sealed.n_images}</td>
-                    <td class="n">{percent(metrics.top1)}</td>
-                    <td class="n">{metrics.n_accepted_right}</td>
-                    <td class="n">{metrics.n_accepted_wrong}</td>
-                    <td class="n">{metrics.n_unknown}</td>
+                    <td class="wide-cell"><VerdictTag state=model.model.verdict.state/></td>
+                    {figures}
                 </tr>
             }
         })
@@ -210,6 +224,7 @@ fn Overall(compared: Compared) -> impl IntoView {
                     Column::number(t!(i18n, matrix.unknown)),
                 ]
                 rows=rows.into_any()
+                folds=true
             />
         </Panel>
     }
@@ -246,9 +261,9 @@ fn Figures(compared: Compared, classes: Vec<String>) -> impl IntoView {
         })
         .collect();
     view! {
-        <Panel id="figures" full=true title=t!(i18n, compare.class) about=().into_any()>
+        <Panel id="figures" full=true title=t!(i18n, dataset.by_class) about=().into_any()>
             <div class="data-scroll" tabindex="0" role="region" aria-labelledby="figures-title">
-                <table class="table">
+                <table class="table pinned">
                     <thead>
                         <tr>
                             <th scope="col" rowspan="2">{t!(i18n, compare.class)}</th>

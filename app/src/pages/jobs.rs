@@ -78,7 +78,7 @@ fn Row(job: Job) -> impl IntoView {
                 " "
                 <code class="dim">{short(&id)}</code>
             </th>
-            <td><StateTag state=job.state/> {verdict}</td>
+            <td class="wide-cell"><StateTag state=job.state/> {verdict}</td>
             <td class="n">{took}</td>
             <td class="wide-cell"><time>{utc(job.created_us)}</time></td>
         </tr>

@@ -2,6 +2,8 @@
 
 pub(crate) mod compare;
 pub(crate) mod datasets;
+#[cfg(all(feature = "ssr", debug_assertions))]
+pub(crate) mod design;
 pub(crate) mod home;
 pub(crate) mod job;
 pub(crate) mod jobs;

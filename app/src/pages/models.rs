@@ -92,6 +92,7 @@ fn List(all: All) -> impl IntoView {
                     Column::text(t!(i18n, models.made)),
                 ]
                 rows=rows.into_any()
+                folds=true
             />
         }
     };
@@ -141,7 +142,7 @@ fn Row(model: Model, live: Vec<String>, chosen: RwSignal<Vec<String>>) -> impl I
         .collect();
     view! {
         <tr>
-            <td><input type="checkbox" aria-label=label on:change=toggle/></td>
+            <td class="pick"><input type="checkbox" aria-label=label on:change=toggle/></td>
             <th scope="row">
                 <a href=format!("/models/{id}")>{title}</a>
                 " "
@@ -149,8 +150,8 @@ fn Row(model: Model, live: Vec<String>, chosen: RwSignal<Vec<String>>) -> impl I
                 {live}
             </th>
             <td><VerdictTag state=model.verdict.state/></td>
-            <td class="n">{model.classes.len()}</td>
-            <td><time>{utc(model.created_us)}</time></td>
+            <td class="n" data-head=move || t_string!(i18n, models.classes)>{model.classes.len()}</td>
+            <td class="wide-cell"><time>{utc(model.created_us)}</time></td>
         </tr>
     }
 }

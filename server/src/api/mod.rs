@@ -5,6 +5,7 @@ pub(crate) mod channels;
 pub(crate) mod dataset_versions;
 pub(crate) mod datasets;
 pub(crate) mod events;
+pub(crate) mod features;
 pub(crate) mod images;
 pub(crate) mod jobs;
 pub(crate) mod models;

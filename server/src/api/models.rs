@@ -1,30 +1,24 @@
-//! Models: what they are, what was measured of them, their files, and the features behind every number.
+//! Models: what they are, what was measured of them, and their files.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::dataset::{DatasetRow, Finding, Split, merge_versions};
-use domain::event::Progress;
 use domain::gate::policy::GatePolicy;
 use domain::gate::verdict::Verdict;
 use domain::ids::{Digest, ModelId};
-use domain::job::Stage;
 use domain::judge::at_threshold;
 use domain::model::{BackboneRef, Model};
-use domain::names::ClassName;
 use domain::report::EvaluationReport;
 use domain::scores::SealedScores;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use trainer::artifacts::ArtifactKey;
-use trainer::observer::Observer;
 use trainer::package::{MANIFEST_FILE, REPORT_FILE, SCORES_FILE};
 
-use super::jobs::found as found_job;
 use super::{InProject, project};
 use crate::auth::caller::Caller;
 use crate::db;
@@ -59,6 +53,16 @@ pub(crate) async fn get(
 pub(crate) struct ReportQuery {
     /// Count again with every class at this threshold, between 0 and 1.
     pub tau: Option<f64>,
+    /// Leave out what else there is.
+    pub only: Option<ReportPart>,
+}
+
+/// A part of a report.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReportPart {
+    /// The candidate: without `baseline` and `comparison`.
+    Candidate,
 }
 
 /// What was measured of it: the very bytes of its report.json, or with `tau` the same counted again at another threshold.
@@ -73,7 +77,11 @@ pub(crate) async fn report(
     let model = found(&state, &caller, &ModelId(id)).await?;
     let bytes = read(&state, &model, REPORT_FILE).await?;
     let Some(tau) = query.tau else {
-        return Ok(([(CONTENT_TYPE, "application/json")], bytes).into_response());
+        let json = |bytes: Bytes| ([(CONTENT_TYPE, "application/json")], bytes).into_response();
+        return Ok(json(match query.only {
+            None => bytes,
+            Some(ReportPart::Candidate) => candidate_of(&bytes)?,
+        }));
     };
     if !(tau > 0.0 && tau < 1.0) {
         return Err(ApiError::invalid(format!("tau must lie between 0 and 1, got {tau}")));
@@ -83,10 +91,27 @@ pub(crate) async fn report(
         .blocking(move || {
             let report: EvaluationReport = serde_json::from_slice(&bytes).map_err(ApiError::internal)?;
             let scores: SealedScores = serde_json::from_slice(&scores).map_err(ApiError::internal)?;
-            at_threshold(&report, &scores, tau).map_err(ApiError::internal)
+            let again = at_threshold(&report, &scores, tau).map_err(ApiError::internal)?;
+            Ok::<_, ApiError>(match query.only {
+                None => again,
+                Some(ReportPart::Candidate) => EvaluationReport {
+                    baseline: None,
+                    comparison: None,
+                    ..again
+                },
+            })
         })
         .await?;
     Ok(Json(again).into_response())
+}
+
+/// The candidate's part of a report.json, cut out without a look inside.
+fn candidate_of(report: &[u8]) -> Result<Bytes, ApiError> {
+    let mut parts: BTreeMap<&str, &RawValue> = serde_json::from_slice(report).map_err(ApiError::internal)?;
+    for other in ["baseline", "comparison"] {
+        parts.remove(other);
+    }
+    serde_json::to_vec(&parts).map(Bytes::from).map_err(ApiError::internal)
 }
 
 /// What the gate said of it, with the evidence.
@@ -168,124 +193,7 @@ async fn read(state: &AppState, model: &Model, name: &str) -> Result<Bytes, ApiE
     }
 }
 
-/// `?split=sealed`
-#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
-pub(crate) struct FeatureQuery {
-    /// `train`, `calibration`, `sealed` (where absent) or `all`.
-    pub split: Option<String>,
-}
-
-/// The features of the images that it was trained and judged on, as safetensors: `features` (n, d) f32, `labels` (n)
-/// i64 (row of the head, −1 where the head has no such class), `groups` (n) i64, `split` (n) i64 (0 train, 1
-/// calibration, 2 sealed), `images` (n, 32) u8; `__metadata__.classes` is the JSON list of class names.
-#[utoipa::path(get, path = "/models/{id}/features", tag = "models", params(("id" = String, Path), FeatureQuery),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 404), (status = 422)))]
-pub(crate) async fn features(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
-    Query(query): Query<FeatureQuery>,
-) -> Result<Response, ApiError> {
-    let split: Option<Split> = match query.split.as_deref() {
-        None => Some(Split::Sealed),
-        Some("all") => None,
-        Some(word) => Some(
-            word.parse()
-                .map_err(|error| ApiError::invalid(format!("{error}, or all")))?,
-        ),
-    };
-    let model = found(&state, &caller, &ModelId(id)).await?;
-    let job = found_job(&state, &caller, &model.job).await?;
-    let mut versions = Vec::with_capacity(job.spec.dataset_versions.len());
-    for version in &job.spec.dataset_versions {
-        versions.push(db::datasets::rows(&state.db, version).await?);
-    }
-    let permit = Arc::clone(&state.exporting)
-        .acquire_owned()
-        .await
-        .map_err(ApiError::internal)?;
-    let (mut rows, _) = merge_versions(&versions);
-    rows.retain(|row| split.is_none_or(|split| row.split == split));
-    let (artifacts, backbone) = (state.artifacts.clone(), Arc::clone(&state.backbone));
-    let bytes = state
-        .blocking(move || {
-            let _permit = permit;
-            let images: Vec<Digest> = rows.iter().map(|row| row.image).collect();
-            let extraction =
-                trainer::features::extract(&artifacts, &model.project, &backbone, &images, u64::MAX, &Silent)?;
-            let classes: Vec<&ClassName> = model.classes.iter().map(|class| &class.name).collect();
-            encode(&rows, &extraction.features, &classes)
-        })
-        .await?;
-    Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
-}
-
-fn encode(
-    rows: &[DatasetRow],
-    features: &trainer::features::Features,
-    classes: &[&ClassName],
-) -> Result<Vec<u8>, ApiError> {
-    let known: Vec<(&DatasetRow, &[f32])> = rows
-        .iter()
-        .filter_map(|row| features.get(&row.image).map(|values| (row, values)))
-        .collect();
-    let mut groups: BTreeMap<Digest, i64> = BTreeMap::new();
-    for (row, _) in &known {
-        let next = i64::try_from(groups.len()).map_err(ApiError::internal)?;
-        groups.entry(row.group).or_insert(next);
-    }
-    let label = |row: &DatasetRow| -> i64 {
-        let index = classes.iter().position(|class| **class == row.class);
-        index.and_then(|index| i64::try_from(index).ok()).unwrap_or(-1)
-    };
-    let values: Vec<u8> = known
-        .iter()
-        .flat_map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes()))
-        .collect();
-    let integers = |of: &dyn Fn(&DatasetRow) -> i64| -> Vec<u8> {
-        known.iter().flat_map(|(row, _)| of(row).to_le_bytes()).collect()
-    };
-    let labels = integers(&label);
-    let group_ids = integers(&|row| groups[&row.group]);
-    let splits = integers(&|row| row.split as i64);
-    let images: Vec<u8> = known.iter().flat_map(|(row, _)| *row.image.as_bytes()).collect();
-    let n = known.len();
-    let view = |dtype, shape: Vec<usize>, data| {
-        safetensors::tensor::TensorView::new(dtype, shape, data).map_err(ApiError::internal)
-    };
-    let tensors = [
-        (
-            "features",
-            view(safetensors::Dtype::F32, vec![n, features.dim], &values[..])?,
-        ),
-        ("groups", view(safetensors::Dtype::I64, vec![n], &group_ids[..])?),
-        ("images", view(safetensors::Dtype::U8, vec![n, 32], &images[..])?),
-        ("labels", view(safetensors::Dtype::I64, vec![n], &labels[..])?),
-        ("split", view(safetensors::Dtype::I64, vec![n], &splits[..])?),
-    ];
-    let names = serde_json::to_string(classes).map_err(ApiError::internal)?;
-    let metadata = std::collections::HashMap::from([("classes".to_owned(), names)]);
-    safetensors::serialize(tensors, Some(metadata)).map_err(ApiError::internal)
-}
-
-/// An export reports to nobody and has no deadline.
-struct Silent;
-
-impl Observer for Silent {
-    fn elapsed_ms(&self) -> u64 {
-        0
-    }
-    fn cancelled(&self) -> bool {
-        false
-    }
-    fn stage_started(&self, _: Stage) {}
-    fn stage_finished(&self, _: Stage, _: i64) {}
-    fn progress(&self, _: Progress) {}
-    fn finding(&self, _: Finding) {}
-    fn verdict(&self, _: &Verdict) {}
-}
-
-async fn found(state: &AppState, caller: &Caller, id: &ModelId) -> Result<Model, ApiError> {
+pub(super) async fn found(state: &AppState, caller: &Caller, id: &ModelId) -> Result<Model, ApiError> {
     let missing = || ApiError::not_found("model", id);
     let model = db::models::get(&state.db, id).await?.ok_or_else(missing)?;
     caller.admit(&model.project, missing)?;

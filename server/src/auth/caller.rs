@@ -77,8 +77,16 @@ impl Caller {
 
     /// Refuses at once what the person may do nowhere: before a body is read, and without a look at any id.
     pub(super) fn admit_anywhere(&self) -> Result<(), ApiError> {
-        let Need::In(permission) = self.need else {
-            return Ok(());
+        let permission = match self.need {
+            Need::In(permission) => permission,
+            Need::GlobalAdmin if !self.is_admin => {
+                return Err(forbidden(format!(
+                    "this is for those who look after the whole server; `rehead admin user {} --global-admin` on its machine \
+                     makes somebody one of them",
+                    self.name
+                )));
+            }
+            Need::GlobalAdmin | Need::SignedIn | Need::Nobody => return Ok(()),
         };
         let most = if self.is_admin {
             Some(Role::Admin)

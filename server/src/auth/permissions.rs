@@ -12,12 +12,14 @@ pub(crate) enum Need {
     SignedIn,
     /// Somebody with this permission in the project that the call is about.
     In(Permission),
+    /// Somebody who may do everything in every project.
+    GlobalAdmin,
 }
 
 /// A method, a path as the router writes it, and what it needs. HEAD needs what GET needs.
 type Entry = (Method, &'static str, Need);
 
-use Need::{In, Nobody, SignedIn};
+use Need::{GlobalAdmin, In, Nobody, SignedIn};
 use Permission::{Administer, Operate, Publish, Read};
 
 /// Every route of the API and every page.
@@ -40,6 +42,8 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/models/{id}", SignedIn),
     (Method::GET, "/compare", SignedIn),
     (Method::GET, "/releases", SignedIn),
+    #[cfg(debug_assertions)]
+    (Method::GET, "/design", SignedIn),
     // Oneself.
     (Method::DELETE, "/api/v1/session", SignedIn),
     (Method::GET, "/api/v1/me", SignedIn),
@@ -51,9 +55,9 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::POST, "/api/v1/users", In(Administer)),
     (Method::PUT, "/api/v1/projects/{name}/members/{user}", In(Administer)),
     (Method::DELETE, "/api/v1/projects/{name}/members/{user}", In(Administer)),
-    // Projects: each sees the own ones, and whoever makes one is its admin.
+    // Projects: each sees the own ones. An admin of a project makes accounts, so nobody becomes one unasked.
     (Method::GET, "/api/v1/projects", SignedIn),
-    (Method::POST, "/api/v1/projects", SignedIn),
+    (Method::POST, "/api/v1/projects", GlobalAdmin),
     (Method::GET, "/api/v1/projects/{name}", In(Read)),
     (Method::GET, "/api/v1/overview", In(Read)),
     // What comes with the server.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use color_eyre::eyre::{OptionExt, Result, ensure};
+use serde_json::Value;
 
 use super::Done;
 use crate::binary;
@@ -45,6 +46,24 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
                 .bytes(&format!("/models/{model}/report?tau={tau}"))
                 .await?;
             std::fs::write(out.join(format!("report-{tau}.json")), again)?;
+        }
+        let rest = &full.node.rest;
+        for query in ["?", "?tau=0.72&"] {
+            let whole: Value = rest.get(&format!("/models/{model}/report{query}")).await?;
+            let cut: Value = rest
+                .get(&format!("/models/{model}/report{query}only=candidate"))
+                .await?;
+            let same = ["format", "classes", "sealed", "training", "candidate", "structural"]
+                .iter()
+                .all(|part| !whole[part].is_null() && whole[part] == cut[part]);
+            ensure!(
+                same,
+                "{query}: the candidate alone is not what the whole report says of it"
+            );
+            ensure!(
+                cut["baseline"].is_null() && cut["comparison"].is_null(),
+                "{query}: more than asked for"
+            );
         }
         exported.push(out);
     }

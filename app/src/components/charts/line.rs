@@ -12,7 +12,9 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 34.0;
 /// Rows of the table behind the chart: more would not be read.
-const MOST_ROWS: usize = 25;
+const MOST_ROWS: usize = 50;
+/// Rows of a line in it, however many lines there are: enough to see which way it goes.
+const LEAST_ROWS: usize = 5;
 
 /// A linear axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -264,11 +266,12 @@ fn nearest(lines: &Lines, x: f64, y: f64) -> Option<(usize, usize)> {
 #[component]
 fn Behind(lines: Lines) -> impl IntoView {
     let i18n = use_i18n();
+    let most = (MOST_ROWS / lines.series.len().max(1)).max(LEAST_ROWS);
     let rows: Vec<_> = lines
         .series
         .iter()
         .flat_map(|series| {
-            let step = series.points.len().div_ceil(MOST_ROWS).max(1);
+            let step = series.points.len().div_ceil(most).max(1);
             let last = series.points.len().saturating_sub(1);
             let name = series.name.clone();
             series
