@@ -150,7 +150,7 @@ fn Row(model: Model, live: Vec<String>, chosen: RwSignal<Vec<String>>) -> impl I
                 {live}
             </th>
             <td><VerdictTag state=model.verdict.state/></td>
-            <td class="n" data-head=move || t_string!(i18n, models.classes)>{model.classes.len()}</td>
+            <td class="n" data-head=t_string!(i18n, models.classes)>{model.classes.len()}</td>
             <td class="wide-cell"><time>{utc(model.created_us)}</time></td>
         </tr>
     }

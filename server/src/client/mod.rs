@@ -11,6 +11,7 @@ mod datasets;
 mod durations;
 mod error;
 mod export;
+mod gate;
 mod jobs;
 mod models;
 mod output;
@@ -60,6 +61,15 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         action: models::Action,
+    },
+    /// What the gate says and why; also of models trained elsewhere.
+    Gate {
+        /// Server, project and form of the answer.
+        #[command(flatten)]
+        globals: Globals,
+        /// What to do.
+        #[command(subcommand)]
+        action: gate::Action,
     },
     /// Moves of channels: publish, undo, list.
     Releases {
@@ -125,6 +135,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Datasets { globals, .. }
         | Command::Jobs { globals, .. }
         | Command::Models { globals, .. }
+        | Command::Gate { globals, .. }
         | Command::Releases { globals, .. }
         | Command::Requests { globals, .. }
         | Command::Login { globals, .. }
@@ -146,6 +157,7 @@ async fn dispatch(command: Command, globals: &Globals, output: &Output) -> Resul
         Command::Datasets { action, .. } => datasets::run(action, &api, output).await,
         Command::Jobs { action, .. } => jobs::run(action, &api, output).await,
         Command::Models { action, .. } => models::run(action, &api, output).await,
+        Command::Gate { action, .. } => gate::run(action, &api, output).await,
         Command::Releases { action, .. } => releases::run(action, &api, output).await,
         Command::Requests { action, .. } => requests::run(action, &api, output).await,
         Command::Login { name, .. } => account::login(&name, &api, output).await,

@@ -1,5 +1,7 @@
-//! Every number of the report, recomputed by scikit-learn and scipy from the exported head and features.
+//! Every number of the report, recomputed by scikit-learn and scipy from the exported head and features; and the gate's
+//! verdicts on worlds whose truth is known.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,24 +69,39 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
         }
         exported.push(out);
     }
+    for out in exported {
+        if let Done::Skipped(why) = python("recompute.py", &[out.as_os_str()]).await? {
+            return Ok(Done::Skipped(why));
+        }
+    }
+    Ok(Done::Passed)
+}
+
+/// Worlds with a known truth through `rehead gate simulate`.
+pub(super) async fn worlds(world: Arc<World>) -> Result<Done> {
+    let rehead = world.binary().await?;
+    let dir = tempfile::tempdir()?;
+    python("worlds.py", &[rehead.as_os_str(), dir.path().as_os_str()]).await
+}
+
+/// Runs a script of `tests/crosscheck` with other people's tools.
+async fn python(script: &str, args: &[&OsStr]) -> Result<Done> {
     let Some(python) = std::env::var_os("REHEAD_CROSSCHECK_PYTHON") else {
         return Ok(Done::Skipped(
             "REHEAD_CROSSCHECK_PYTHON names no Python with numpy, scipy and scikit-learn".to_owned(),
         ));
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("crosscheck/recompute.py");
-    for out in exported {
-        let said = tokio::process::Command::new(&python)
-            .arg(&script)
-            .arg(&out)
-            .output()
-            .await?;
-        let text = format!(
-            "{}{}",
-            String::from_utf8_lossy(&said.stdout),
-            String::from_utf8_lossy(&said.stderr)
-        );
-        ensure!(said.status.success(), "{}: {text}", out.display());
-    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crosscheck").join(script);
+    let said = tokio::process::Command::new(&python)
+        .arg(&path)
+        .args(args)
+        .output()
+        .await?;
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr)
+    );
+    ensure!(said.status.success(), "{script}: {text}");
     Ok(Done::Passed)
 }

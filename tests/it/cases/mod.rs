@@ -70,6 +70,7 @@ const CASES: &[Case] = cases![
     "command line: exit codes and JSON" => commands::exit_codes,
     "full size: baseline, clone, publish, undo" => full_size::whole,
     "crosscheck: the report recomputed by other tools" => crosscheck::recompute,
+    "crosscheck: the gate on worlds whose truth is known" => crosscheck::worlds,
 ];
 
 /// No case may take longer.

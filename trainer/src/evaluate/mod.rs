@@ -5,6 +5,7 @@
 //! that what cannot happen mathematically cannot appear through rounding either.
 
 mod curve;
+mod elsewhere;
 mod scores;
 mod structure;
 
@@ -19,6 +20,7 @@ use domain::scores::SealedScores;
 use crate::head::{Head, HeadError, Rows};
 
 pub use curve::{average_precision, curve, points};
+pub use elsewhere::Answers;
 pub use scores::Scores;
 pub use structure::{StructureInput, structure};
 

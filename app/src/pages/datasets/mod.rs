@@ -59,7 +59,7 @@ fn List(datasets: Vec<Dataset>) -> impl IntoView {
                 view! {
                     <tr>
                         <th scope="row"><a href=address>{name}</a></th>
-                        <td class="n" data-head=move || t_string!(i18n, dataset.photos)>{n}</td>
+                        <td class="n" data-head=t_string!(i18n, dataset.photos)>{n}</td>
                         <td class="classes-cell">{classes}</td>
                         <td class="wide-cell"><time>{utc(at)}</time></td>
                     </tr>

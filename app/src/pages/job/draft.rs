@@ -151,7 +151,7 @@ pub(super) fn Sources(shown: JobView) -> impl IntoView {
                         " "
                         <span class="dim">{t!(i18n, dataset.version, n = version.number)}</span>
                     </th>
-                    <td class="n" data-head=move || t_string!(i18n, dataset.photos)>{version.n_images}</td>
+                    <td class="n" data-head=t_string!(i18n, dataset.photos)>{version.n_images}</td>
                     <td class="classes-cell">{classes.join(", ")}</td>
                     <td>{added.then(|| view! { <span class="tag">{t!(i18n, draft.added)}</span> })}</td>
                 </tr>

@@ -25,19 +25,41 @@ pub fn decide(report: &EvaluationReport, policy: &GatePolicy) -> Verdict {
         .iter()
         .flat_map(|check| run(report, check, alpha))
         .collect();
-    let state = if checks.iter().any(|check| check.verdict == VerdictState::Fail) {
-        VerdictState::Fail
-    } else if checks.is_empty() || checks.iter().any(|check| check.verdict == VerdictState::Unproven) {
-        VerdictState::Unproven
-    } else {
-        VerdictState::Pass
-    };
+    let state = together(&checks);
     Verdict {
         state,
         sentence: words::verdict(report, &checks, state),
         policy: policy.digest(),
         alpha_per_look: alpha,
         checks,
+    }
+}
+
+/// The verdict on what old classes lost alone, for models of which nothing else is known: what `policy` lists besides
+/// `old_class_loss` is left out. One check a class, in this order.
+#[must_use]
+pub fn judge_losses(losses: &[(&ClassName, GroupCount)], policy: &GatePolicy) -> Verdict {
+    let alpha = policy.alpha_per_look();
+    let listed = policy.checks.iter().filter(|check| check.id == CheckId::OldClassLoss);
+    let checks: Vec<Check> = listed.flat_map(|check| bounded_losses(losses, check, alpha)).collect();
+    let state = together(&checks);
+    Verdict {
+        state,
+        sentence: words::losses(&checks, state),
+        policy: policy.digest(),
+        alpha_per_look: alpha,
+        checks,
+    }
+}
+
+/// No check at all proves nothing.
+fn together(checks: &[Check]) -> VerdictState {
+    if checks.iter().any(|check| check.verdict == VerdictState::Fail) {
+        VerdictState::Fail
+    } else if checks.is_empty() || checks.iter().any(|check| check.verdict == VerdictState::Unproven) {
+        VerdictState::Unproven
+    } else {
+        VerdictState::Pass
     }
 }
 
@@ -141,12 +163,17 @@ fn old_class_loss(report: &EvaluationReport, check: &PolicyCheck, alpha: f64) ->
             "The report names no old class, so no loss could be measured.",
         )];
     }
-    let one = |class: &&ClassName| {
-        let measured = comparison.old_classes.iter().find(|loss| loss.class == **class);
-        let groups = measured.map_or(GroupCount { x: 0, n: 0 }, |loss| loss.groups);
-        at_most(check, Some(class), groups, alpha, old.len())
+    let measured = |class: &ClassName| {
+        let measured = comparison.old_classes.iter().find(|loss| loss.class == *class);
+        measured.map_or(GroupCount { x: 0, n: 0 }, |loss| loss.groups)
     };
-    old.iter().map(one).collect()
+    let losses: Vec<_> = old.into_iter().map(|class| (class, measured(class))).collect();
+    bounded_losses(&losses, check, alpha)
+}
+
+fn bounded_losses(losses: &[(&ClassName, GroupCount)], check: &PolicyCheck, alpha: f64) -> Vec<Check> {
+    let one = |(class, groups): &(&ClassName, GroupCount)| at_most(check, Some(class), *groups, alpha, losses.len());
+    losses.iter().map(one).collect()
 }
 
 fn false_new(report: &EvaluationReport, check: &PolicyCheck, alpha: f64) -> Check {

@@ -161,19 +161,28 @@ impl GatePolicy {
         Digest::of_json(self)
     }
 
-    /// Checks the ranges.
+    /// Checks what a job's policy must be: [`GatePolicy::validate_numbers`], and the structure is judged.
     ///
     /// # Errors
     /// One sentence that names what is wrong.
     pub fn validate(&self) -> Result<(), String> {
+        self.validate_numbers()?;
+        if !self.checks.iter().any(|check| check.id == CheckId::Structural) {
+            return Err("a policy must list the check structural".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// One sentence that names what is wrong.
+    pub fn validate_numbers(&self) -> Result<(), String> {
         if !(self.alpha > 0.0 && self.alpha < 0.5) {
             return Err(format!("alpha must lie between 0 and 0.5, got {}", self.alpha));
         }
         if self.looks == 0 {
             return Err("looks must be at least 1".to_owned());
-        }
-        if !self.checks.iter().any(|check| check.id == CheckId::Structural) {
-            return Err("a policy must list the check structural".to_owned());
         }
         for check in &self.checks {
             let limits = std::iter::once(&check.limit).chain(check.per_class.values());

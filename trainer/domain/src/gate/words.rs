@@ -111,21 +111,33 @@ fn more(groups: Option<u64>, noun: &str) -> String {
     }
 }
 
+/// Of what old classes lost, where nothing else was judged.
+pub(super) fn losses(checks: &[Check], state: VerdictState) -> String {
+    match (state, checks.len()) {
+        (VerdictState::Pass, 1) => "The old class is proven unharmed within its limit.".to_owned(),
+        (VerdictState::Pass, n) => format!("All {n} old classes are proven unharmed within their limits."),
+        _ => concerned(checks, state),
+    }
+}
+
 /// Of all checks together.
 pub(super) fn verdict(report: &EvaluationReport, checks: &[Check], state: VerdictState) -> String {
     match state {
         VerdictState::Pass => passed(report, checks),
-        VerdictState::Fail | VerdictState::Unproven => {
-            let mut concerned = checks.iter().filter(|check| check.verdict == state);
-            let first = concerned
-                .next()
-                .map_or("No check ran.", |check| check.sentence.as_str());
-            match concerned.count() {
-                0 => first.to_owned(),
-                1 => format!("{first} One more check is not passed."),
-                n => format!("{first} {n} more checks are not passed."),
-            }
-        }
+        VerdictState::Fail | VerdictState::Unproven => concerned(checks, state),
+    }
+}
+
+/// The first check that made the verdict what it is, and how many more there are.
+fn concerned(checks: &[Check], state: VerdictState) -> String {
+    let mut concerned = checks.iter().filter(|check| check.verdict == state);
+    let first = concerned
+        .next()
+        .map_or("No check ran.", |check| check.sentence.as_str());
+    match concerned.count() {
+        0 => first.to_owned(),
+        1 => format!("{first} One more check is not passed."),
+        n => format!("{first} {n} more checks are not passed."),
     }
 }
 
