@@ -35,6 +35,7 @@ use crate::components::view;
 use crate::frame::Frame;
 use crate::language::Languages;
 use crate::pages::compare::ComparePage;
+use crate::pages::datasets::upload::Shared;
 use crate::pages::datasets::{DatasetPage, DatasetsPage};
 use crate::pages::home::HomePage;
 use crate::pages::job::JobPage;
@@ -74,6 +75,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     #[cfg(feature = "hydrate")]
     provide_context::<backend::SharedBackend>(std::sync::Arc::new(browser::Fetch));
+    provide_context(Shared::new());
     view! {
         <Languages>
             <Router>

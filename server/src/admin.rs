@@ -238,7 +238,7 @@ pub async fn user(
     }
     match hash {
         Some(hash) => {
-            db::users::set_password(db, &id, &hash).await?;
+            db::users::set_password(db, &id, &hash, clock.now_us()).await?;
             Ok(None)
         }
         None => Ok(Some(links::issue(db, clock, Some(&id)).await?)),

@@ -62,6 +62,13 @@ fn ended<E: std::fmt::Display>(outcome: Result<(), E>) -> ExitCode {
 
 async fn serve(config: Config) -> Result<(), StartError> {
     log();
+    if !config.listen.ip().is_loopback() && !config.behind_tls {
+        tracing::warn!(
+            "passwords and sessions cross the network of {} unencrypted; put a proxy with TLS in front, listen on loopback, \
+             and say --behind-tls",
+            config.listen
+        );
+    }
     let application = Application::build(config).await?;
     println!("Rehead answers at http://{}", application.address());
     if let Some(address) = application.first_start().await? {

@@ -7,10 +7,13 @@ const TAUS = ["0.500", "0.720", "0.900", "0.950", "0.999"];
 
 const PASSWORD = "four words of no sense";
 
-const api = async (path) => {
-  const headers = { authorization: `Bearer ${process.env.REHEAD_TOKEN}` };
-  const response = await fetch(`${url}/api/v1${path}`, { headers });
-  check(response.ok, `GET ${path}: ${response.status}`);
+let token;
+
+const api = async (path, body) => {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const method = body ? "POST" : "GET";
+  const response = await fetch(`${url}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) });
+  check(response.ok, `${method} ${path}: ${response.status}`);
   return response.json();
 };
 const percent = (share) => (share * 100).toFixed(1).replace(/\.0$/, "");
@@ -35,6 +38,54 @@ function drawn(n) {
     }
     return canvas.toDataURL("image/png").split(",")[1];
   });
+}
+
+/** The first model of an empty server: photos dropped, trained, published. */
+async function first(page) {
+  await go(page, "/");
+  await inspect(page, "home-empty");
+  await page.fill(".open-request input", "Eight characters for the campaign");
+  await page.click(".open-request button");
+  await page.waitForSelector("#requests .time-left");
+  for (const [name, path] of Object.entries({ datasets: "/datasets", jobs: "/jobs", models: "/models", releases: "/releases" })) {
+    await go(page, path);
+    await inspect(page, `${name}-empty`);
+  }
+  await go(page, "/datasets");
+  await page.fill("#upload input[type=text]", "lucky");
+  await page.setInputFiles("#upload-files", join(photos, "baseline.zip"));
+  await page.waitForSelector("#upload tbody tr");
+  await page.click("#upload .form-actions .primary");
+  // Whoever looks at other pages meanwhile stops nothing.
+  await page.click('nav a[href="/jobs"]');
+  await page.waitForURL("**/jobs");
+  await page.click('nav a[href="/datasets"]');
+  await page.waitForURL("**/datasets/lucky");
+  const n = (await api("/datasets/lucky")).latest.n_images;
+  check(n > 1900, `photos of the first dataset: ${n}`);
+
+  same(await page.textContent(".page-actions option >> nth=0"), "Eight characters for the campaign", "whom it answers");
+  await page.click(".page-actions .primary");
+  await page.waitForURL("**/jobs/*");
+  const patched = page.waitForResponse((response) => response.request().method() === "PATCH");
+  await page.click("#draft .chip >> text=none");
+  check((await patched).ok(), "none means none of these");
+  await page.waitForSelector('#draft .chip[aria-pressed="true"]');
+  await inspect(page, "draft-first");
+  await page.click(".page-actions .primary");
+  await page.click('.page-actions a[href^="/models/"]');
+  await page.waitForURL("**/models/*");
+  const model = idOf(page);
+  await hydrated(page);
+  await inspect(page, "review-first");
+  await page.click(".banner .primary");
+  await page.fill("#publish textarea", "the first eight");
+  await page.click("#publish .primary");
+  await page.waitForSelector(".banner .tag.pass");
+  const live = (await api("/channels/production")).current;
+  same([live.model, live.note], [model, "the first eight"], "what is live first");
+  const [request] = await api("/requests");
+  same([request.jobs.length, request.releases.length], [1, 1], "what answered the request");
 }
 
 /** From the front page to a published model and back. */
@@ -167,7 +218,7 @@ await test("a one-time link sets a password and signs in", async () => {
   const page = await open("en-GB");
   await page.goto(process.env.REHEAD_LINK);
   await hydrated(page);
-  same(await page.inputValue("#name"), "demo", "whose password it is");
+  await page.fill("#name", "demo");
   await inspect(page, "setup");
   // What the console says of an answer that refuses is no fault of the page.
   page.refusals = true;
@@ -180,8 +231,19 @@ await test("a one-time link sets a password and signs in", async () => {
   await page.waitForSelector(".account-name >> text=demo");
   same(new URL(page.url()).pathname, "/", "one is let in");
   await keepSession(page);
+  token = await page.evaluate(async () => {
+    const headers = { "content-type": "application/json" };
+    const made = await fetch("/api/v1/tokens", { method: "POST", headers, body: JSON.stringify({ name: "the story" }) });
+    return (await made.json()).secret;
+  });
   await page.goto(process.env.REHEAD_LINK);
   await page.waitForSelector("h1 >> text=no longer good");
+});
+
+await test("a first model from an empty server", async () => {
+  const page = await open("en-GB");
+  await first(page);
+  await page.close();
 });
 
 await test("the story in English, wide", async () => {
@@ -192,6 +254,24 @@ await test("the story in Chinese, on a phone", async () => {
   const page = await open("zh-CN", WIDTHS.narrow);
   await story(page, "fu-merchant", "fu-merchant.zip");
   same(await page.getAttribute("html", "lang"), "zh", "the language of the page");
+  await page.close();
+});
+
+await test("a threshold of the new class alone stays what it is until the slider moves", async () => {
+  const { id } = await api("/jobs", { baseline: "production", datasets: ["fu-ma"], policy: "pilot", tau: 0.97, start: true });
+  let job;
+  while (!(job = await api(`/jobs/${id}`)).finished_us) await new Promise((done) => setTimeout(done, 200));
+  const report = await api(`/models/${job.model}/report`);
+  same([...new Set(report.classes.map((one) => one.tau))], [0.9, 0.97], "thresholds of the model");
+  const page = await open("en-GB");
+  await go(page, `/models/${job.model}`);
+  await page.waitForSelector("#tau:not([disabled])");
+  const row = page.locator("#classes tbody tr", { hasText: "fu-ma" });
+  const recall = report.candidate.per_class.find((one) => one.class === "fu-ma").recall;
+  same(await row.locator("td.n >> nth=1").textContent(), percent(recall), "recall at the model's own thresholds");
+  await slider(page, job.model);
+  same(await row.locator("td.n >> nth=1").textContent(), percent(recall), "recall after going back to them");
+  same(new URL(page.url()).search, "", "no threshold in the address");
   await page.close();
 });
 

@@ -9,7 +9,6 @@ use std::process::Command;
 use color_eyre::eyre::{Result, WrapErr};
 
 use crate::process::{program, root, target};
-use crate::rehead::Rehead;
 use crate::server::{self, Server};
 use crate::{demo, machine, node};
 
@@ -36,10 +35,10 @@ pub(crate) fn tools() -> Result<Tools> {
     Ok(Tools { chromium })
 }
 
-/// A server with a published baseline and the command that tells the story to it; the server stops when it is dropped.
+/// An empty server and the command that tells the story to it; the server stops when it is dropped.
 ///
 /// # Errors
-/// The server does not start, or the baseline cannot be trained.
+/// The server does not start.
 pub(crate) fn story(tools: &Tools) -> Result<(Server, Command)> {
     let dir = target().join("browser");
     let data = dir.join("data");
@@ -47,8 +46,7 @@ pub(crate) fn story(tools: &Tools) -> Result<(Server, Command)> {
         fs::remove_dir_all(&data).wrap_err_with(|| format!("could not empty {}", data.display()))?;
     }
     let server = Server::start(server::free_port()?, &data)?;
-    let (link, token) = demo::account(&server)?;
-    demo::baseline(&Rehead::new(&server, token.clone()))?;
+    let link = demo::first_link(&server)?;
     for script in SCRIPTS {
         copy(&root().join("tests/browser").join(script), &dir.join(script))?;
     }
@@ -58,7 +56,6 @@ pub(crate) fn story(tools: &Tools) -> Result<(Server, Command)> {
         .current_dir(&dir)
         .env("REHEAD_URL", server.url())
         .env("REHEAD_LINK", link)
-        .env("REHEAD_TOKEN", token)
         .env("REHEAD_CHROMIUM", &tools.chromium)
         .env("REHEAD_PHOTOS", root().join("tests/data/photos"))
         .env("REHEAD_SCREENS", dir.join("screens"));

@@ -163,15 +163,12 @@ pub(crate) fn account(server: &Server) -> Result<(String, String)> {
     Ok((link, token))
 }
 
-/// The eight classes, trained and published to production.
+/// A one-time link that makes the first account of an empty server.
 ///
 /// # Errors
-/// A step failed.
-pub(crate) fn baseline(rehead: &Rehead) -> Result<()> {
-    upload(rehead, LUCKY, "baseline.zip", None)?;
-    let (model, _) = train_baseline(rehead)?;
-    publish(rehead, &model)?;
-    Ok(())
+/// There is an account already.
+pub(crate) fn first_link(server: &Server) -> Result<String> {
+    admin(server, &["setup-link"])
 }
 
 fn upload(rehead: &Rehead, name: &str, file: &str, request: Option<&str>) -> Result<String> {

@@ -23,12 +23,14 @@ pub(crate) fn ErrorNotice(
         }
     };
     let request_id = error.request_id().map(ToOwned::to_owned);
+    let status = error.status;
     let sentence = error.problem.map_or(error.message, |problem| problem.detail);
     view! {
         <div class="banner fail" role="alert">
             <div class="banner-text">
                 <p class="banner-title">{live(title)}</p>
                 <p lang="en">{sentence}</p>
+                {sign_in(status)}
                 {request_id
                     .map(|id| view! { <p class="dim">{t!(i18n, error.request_id)} " " <code>{id}</code></p> })}
             </div>
@@ -52,10 +54,17 @@ pub(crate) fn Refusal(#[prop(into)] error: Signal<Option<BackendError>>) -> impl
             view! {
                 <div class="refusal" role="alert">
                     <p lang="en">{sentence}</p>
+                    {sign_in(error.status)}
                     {request_id
                         .map(|id| view! { <p class="dim">{t!(i18n, error.request_id)} " " <code>{id}</code></p> })}
                 </div>
             }
         })
     })
+}
+
+/// The session has ended: where to begin another.
+fn sign_in(status: u16) -> Option<AnyView> {
+    let i18n = use_i18n();
+    (status == 401).then(|| view! { <p><a href="/sign-in" rel="external">{t!(i18n, account.sign_in)}</a></p> })
 }

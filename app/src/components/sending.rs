@@ -81,3 +81,17 @@ impl Sending {
         read("the server", &text).ok()
     }
 }
+
+/// Keeps why the last one was refused in `refused`, which outlives the form; where somebody was faster, what has changed is
+/// asked for again.
+pub(crate) fn refreshed(sending: Sending, refused: RwSignal<Option<BackendError>>, reload: Callback<()>) {
+    Effect::new(move |_| {
+        if let Some(error) = sending.error().get() {
+            let is_stale = error.status == 409;
+            refused.set(Some(error));
+            if is_stale {
+                reload.run(());
+            }
+        }
+    });
+}

@@ -11,7 +11,7 @@ use crate::backend::{BackendError, SharedBackend};
 use crate::components::error::Refusal;
 use crate::components::loaded::{Gathered, Load, Loaded, segment};
 use crate::components::panel::Panel;
-use crate::components::sending::Sending;
+use crate::components::sending::{Sending, refreshed};
 use crate::components::short;
 use crate::components::table::{Column, DataTable};
 use crate::components::time::utc;
@@ -45,16 +45,18 @@ pub(crate) fn ReleasesPage() -> impl IntoView {
     let i18n = use_i18n();
     let load = Load::new(Signal::stored(String::new()), |backend, _| load(backend));
     let reload = Callback::new(move |()| load.refetch());
-    let show = move |moves: Moves| view! { <Shown moves reload/> };
+    let refused = RwSignal::new(None);
+    let show = move |moves: Moves| view! { <Shown moves refused reload/> };
     view! {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, releases.title))/>
         <div class="page-head"><h1>{t!(i18n, releases.title)}</h1></div>
+        <Refusal error=refused/>
         <Loaded load show/>
     }
 }
 
 #[component]
-fn Shown(moves: Moves, reload: Callback<()>) -> impl IntoView {
+fn Shown(moves: Moves, refused: RwSignal<Option<BackendError>>, reload: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
     let log = moves.log.clone();
     let channels: Vec<_> = moves
@@ -63,7 +65,7 @@ fn Shown(moves: Moves, reload: Callback<()>) -> impl IntoView {
         .map(|channel| {
             // The first release of a channel has nothing to go back to.
             let can_undo = log.iter().filter(|release| release.channel == channel.name).count() > 1;
-            view! { <ChannelRow channel can_undo reload/> }
+            view! { <ChannelRow channel can_undo refused reload/> }
         })
         .collect();
     let rows: Vec<_> = moves
@@ -102,7 +104,12 @@ fn Shown(moves: Moves, reload: Callback<()>) -> impl IntoView {
 }
 
 #[component]
-fn ChannelRow(channel: Channel, can_undo: bool, reload: Callback<()>) -> impl IntoView {
+fn ChannelRow(
+    channel: Channel,
+    can_undo: bool,
+    refused: RwSignal<Option<BackendError>>,
+    reload: Callback<()>,
+) -> impl IntoView {
     let i18n = use_i18n();
     let asking = RwSignal::new(false);
     let name = channel.name.to_string();
@@ -135,7 +142,7 @@ fn ChannelRow(channel: Channel, can_undo: bool, reload: Callback<()>) -> impl In
                 {move || {
                     asking
                         .get()
-                        .then(|| view! { <Undo release=release.clone() reload close=Callback::new(move |()| asking.set(false))/> })
+                        .then(|| view! { <Undo release=release.clone() refused reload close=Callback::new(move |()| asking.set(false))/> })
                 }}
             }
         }
@@ -146,12 +153,19 @@ fn ChannelRow(channel: Channel, can_undo: bool, reload: Callback<()>) -> impl In
 
 /// Asks once more: an undo is a move like any other.
 #[component]
-fn Undo(release: Release, reload: Callback<()>, close: Callback<()>) -> impl IntoView {
+fn Undo(
+    release: Release,
+    refused: RwSignal<Option<BackendError>>,
+    reload: Callback<()>,
+    close: Callback<()>,
+) -> impl IntoView {
     let i18n = use_i18n();
     let note = RwSignal::new(String::new());
     let (n, channel) = (release.number, release.channel.to_string());
     let sending = Sending::then(reload);
+    refreshed(sending, refused, reload);
     let send = move || {
+        refused.set(None);
         let body = UndoRelease {
             project: None,
             expected: release.id.clone(),
@@ -175,7 +189,6 @@ fn Undo(release: Release, reload: Callback<()>, close: Callback<()>) -> impl Int
                 <span>{t!(i18n, publish.note)}</span>
                 <textarea rows="2" maxlength="2000" on:input=move |event| note.set(event_target_value(&event))></textarea>
             </label>
-            <Refusal error=sending.error()/>
             <div class="form-actions">
                 <button type="submit" class="button primary" disabled=move || sending.pending()>
                     {move || {

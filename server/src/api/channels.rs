@@ -82,6 +82,10 @@ pub(crate) async fn publish(
         )?),
         _ => override_reason,
     };
+    let override_reason = match override_reason {
+        None => own_policy(&state, &model, reason).await?,
+        overridden => overridden,
+    };
     if override_reason.is_some() {
         may_override(&state, &caller, &model).await?;
     }
@@ -199,6 +203,22 @@ fn allowed(verdict: &VerdictSummary, reason: Option<&str>) -> Result<Option<Stri
     }
     let why = format!("the verdict is {}: {}", verdict.state.as_str(), verdict.sentence);
     given(reason, &why).map(Some)
+}
+
+/// What its own makers' limits let pass was let pass by nobody else: such a verdict needs a reviewer's word.
+async fn own_policy(state: &AppState, model: &Model, reason: Option<&str>) -> Result<Option<String>, ApiError> {
+    let job = db::jobs::get(&state.db, &model.job).await?;
+    let job = job.ok_or_else(|| ApiError::internal(format!("model {} names a lost job", model.id)))?;
+    let policy = &job.spec.policy;
+    if policy.is_shipped() {
+        return Ok(None);
+    }
+    let name = crate::error::shortened(&policy.name);
+    given(
+        reason,
+        &format!("it was judged by {name:?}, a policy of its job's own."),
+    )
+    .map(Some)
 }
 
 /// A verdict says that nothing of one baseline is harmed; of another live model it says nothing.

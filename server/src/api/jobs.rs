@@ -361,6 +361,13 @@ pub(crate) async fn patch(
         }
         spec.config = config;
     }
+    let config = &mut spec.config;
+    config.tau = patch.tau.unwrap_or(config.tau);
+    config.recall_target = patch.recall_target.unwrap_or(config.recall_target);
+    config.deadline_ms = patch.deadline_ms.unwrap_or(config.deadline_ms);
+    if let Some(classes) = patch.reject_classes {
+        config.reject_classes = classes;
+    }
     spec.policy = patch.policy.unwrap_or(spec.policy);
     let ids = patch.dataset_versions.unwrap_or(spec.dataset_versions);
     let names: Vec<String> = ids.into_iter().map(|id| id.0).collect();
@@ -371,7 +378,7 @@ pub(crate) async fn patch(
     }
     spec.dataset_versions = versions.into_iter().map(|version| version.id).collect();
     check(&spec)?;
-    if db::jobs::patch_spec(&state.db, &job.id, &spec).await? {
+    if db::jobs::patch_spec(&state.db, &job.id, &spec, state.clock.now_us()).await? {
         Ok(Json(found(&state, &caller, &job.id).await?))
     } else {
         Err(ApiError::conflict(

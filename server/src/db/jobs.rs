@@ -151,15 +151,24 @@ pub async fn to_review(db: &Db, project: &ProjectId) -> Result<Vec<Job>, DbError
 ///
 /// # Errors
 /// The database says no.
-pub async fn patch_spec(db: &Db, id: &JobId, spec: &JobSpec) -> Result<bool, DbError> {
-    const SQL: &str = "UPDATE jobs SET spec = $2 WHERE id = $1 AND state = 'draft'";
-    let n = on!(db, pool => sqlx::query(SQL)
-        .bind(&id.0)
-        .bind(to_json(spec))
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected()))?;
-    Ok(n == 1)
+pub async fn patch_spec(db: &Db, id: &JobId, spec: &JobSpec, now_us: i64) -> Result<bool, DbError> {
+    const SQL: &str = "UPDATE jobs SET spec = $2, last_event = last_event + 1 WHERE id = $1 AND state = 'draft' \
+        RETURNING project, last_event";
+    // Whoever else looks at the draft sees that it is another one now.
+    let event = EventKind::State {
+        state: JobState::Draft,
+        message: None,
+    };
+    let patched = in_transaction!(db, connection => {
+        let row: Option<(String, i64)> =
+            sqlx::query_as(SQL).bind(&id.0).bind(to_json(spec)).fetch_optional(&mut *connection).await?;
+        let Some((project, seq)) = row else {
+            return Ok(false);
+        };
+        write_event!(connection, &project, &id.0, seq, 0_i64, now_us, &event);
+        true
+    });
+    Ok(patched)
 }
 
 /// Queues a draft; false where the job is no draft any more.

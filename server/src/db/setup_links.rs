@@ -2,7 +2,7 @@
 
 use domain::ids::{Digest, UserId};
 
-use super::users::{Account, END_SESSIONS, SET_PASSWORD, insert_account};
+use super::users::{Account, END_SESSIONS, END_TOKENS, SET_PASSWORD, insert_account};
 use super::{Db, DbError};
 
 /// A link that can still be used.
@@ -70,7 +70,7 @@ pub async fn make_first(db: &Db, hash: &Digest, account: &Account, now_us: i64) 
     Ok(made)
 }
 
-/// Uses a link to set its person's password and ends the sessions of the old one; false, with nothing written, where the
+/// Uses a link to set its person's password and ends the sessions and tokens of the old one; false, with nothing written, where the
 /// link is used up.
 ///
 /// # Errors
@@ -87,6 +87,7 @@ pub async fn set_password(
         if used.rows_affected() == 0 {
             return Ok(false);
         }
+        sqlx::query(END_TOKENS).bind(&user.0).bind(now_us).execute(&mut *connection).await?;
         sqlx::query(SET_PASSWORD).bind(&user.0).bind(password_hash).execute(&mut *connection).await?;
         sqlx::query(END_SESSIONS).bind(&user.0).execute(&mut *connection).await?;
     });

@@ -211,13 +211,18 @@ pub async fn make_admin(db: &Db, id: &UserId) -> Result<(), DbError> {
 
 pub(super) const SET_PASSWORD: &str = "UPDATE users SET password_hash = $2 WHERE id = $1";
 pub(super) const END_SESSIONS: &str = "DELETE FROM sessions WHERE user_id = $1";
+/// Where a password follows another, the old one may be in somebody's hands, and what was made with it as well. Runs before
+/// the new one is set: tokens that an account had before its first password came from this machine's own hand.
+pub(super) const END_TOKENS: &str = "UPDATE tokens SET revoked_us = $2 WHERE user_id = $1 AND revoked_us IS NULL \
+    AND EXISTS (SELECT 1 FROM users WHERE id = $1 AND password_hash IS NOT NULL)";
 
-/// Sets somebody's password; whoever is signed in with the old one is so no longer.
+/// Sets somebody's password; whoever is signed in with the old one, or holds a token from its time, is so no longer.
 ///
 /// # Errors
 /// The database says no.
-pub async fn set_password(db: &Db, id: &UserId, hash: &str) -> Result<(), DbError> {
+pub async fn set_password(db: &Db, id: &UserId, hash: &str, now_us: i64) -> Result<(), DbError> {
     in_transaction!(db, connection => {
+        sqlx::query(END_TOKENS).bind(&id.0).bind(now_us).execute(&mut *connection).await?;
         sqlx::query(SET_PASSWORD).bind(&id.0).bind(hash).execute(&mut *connection).await?;
         sqlx::query(END_SESSIONS).bind(&id.0).execute(&mut *connection).await?;
     });

@@ -4,16 +4,77 @@ use std::sync::Arc;
 
 use color_eyre::eyre::{Context, Result, ensure, eyre};
 use domain::api::JobResult;
+use domain::event::EventKind;
+use domain::gate::policy::{CheckId, GatePolicy};
 use domain::gate::verdict::VerdictState;
-use domain::job::{JobState, Stage};
+use domain::job::{Job, JobState, Stage};
 use domain::model::Model;
 use domain::release::{Channel, Release, ReleaseAction};
 use domain::report::EvaluationReport;
 
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
 use super::Done;
 use crate::binary;
 use crate::photos::bundled;
+use crate::rest::Rest;
 use crate::world::{FullSize, World};
+
+/// What its makers' own limits let pass needs a reviewer's word.
+pub(super) async fn own_policy(world: Arc<World>) -> Result<Done> {
+    let FullSize { node, clone, .. } = world.full_size().await?;
+    let rest = &node.rest;
+    let mut policy = GatePolicy::pilot();
+    policy.name = "lenient".to_owned();
+    for check in &mut policy.checks {
+        check.limit = if check.id == CheckId::NewRecall { 0.0 } else { 1.0 };
+    }
+    let mut draft: Job = rest.get(&format!("/jobs/{}", clone.job.id)).await?;
+    let versions = std::mem::take(&mut draft.spec.dataset_versions);
+    let body = json!({ "baseline": draft.spec.baseline, "datasets": versions, "policy": "pilot" });
+    let draft: Job = rest.post("/jobs", &body).await?;
+    let path = format!("/jobs/{}", draft.id);
+    let patch = rest
+        .request(Method::PATCH, &path)
+        .json(&json!({ "policy": policy, "tau": 0.95 }));
+    ensure!(
+        patch.send().await?.status().is_success(),
+        "the draft takes a policy of its own"
+    );
+    let patched: Job = rest.get(&path).await?;
+    ensure!(
+        patched.spec.config.tau == 0.95 && patched.spec.config.recall_target == draft.spec.config.recall_target,
+        "what is absent in a patch stays: {:?}",
+        patched.spec.config
+    );
+    let _: Job = rest.post(&format!("{path}/start"), &json!({})).await?;
+    let events = rest.events(&draft.id.0, None).await?;
+    let told = events.iter().any(|event| {
+        matches!(
+            event.kind,
+            EventKind::State {
+                state: JobState::Draft,
+                ..
+            }
+        )
+    });
+    ensure!(told, "who watches a draft hears of its change");
+    let done: Job = rest.get(&path).await?;
+    let verdict = done.verdict.as_ref().map(|verdict| verdict.state);
+    ensure!(verdict == Some(VerdictState::Pass), "{verdict:?}");
+    let publish = |rest: &Rest, reason: Option<&str>| {
+        rest.request(Method::POST, "/channels/lenient/releases")
+            .json(&json!({ "model": done.model, "override_reason": reason }))
+    };
+    let problem = rest.refused(publish(rest, None), 422).await?;
+    ensure!(problem.detail.contains("policy of its job's own"), "{problem:?}");
+    let problem = rest.refused(publish(rest, Some("good enough for me")), 403).await?;
+    ensure!(problem.kind == "/problems/own-override", "{problem:?}");
+    let released = publish(&node.other, Some("the limits were agreed upon")).send().await?;
+    ensure!(released.status() == StatusCode::CREATED, "{}", released.status());
+    Ok(Done::Passed)
+}
 
 pub(super) async fn whole(world: Arc<World>) -> Result<Done> {
     let FullSize { node, baseline, clone } = world.full_size().await?;

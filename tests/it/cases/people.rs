@@ -383,6 +383,12 @@ pub(super) async fn command_line(world: Arc<World>) -> Result<Done> {
         let status = rest.request(Method::GET, "/me").send().await?.status();
         ensure!(status == expected, "{status}");
     }
+    // A new password ends what was made in the old one's time.
+    let said = run(&with_password, "another password of many words\n").await?;
+    ensure!(said.code == 0, "{said:?}");
+    let rest = node.rest.with_token(secrets.pop());
+    let status = rest.request(Method::GET, "/me").send().await?.status();
+    ensure!(status == 401, "a token outlives the password: {status}");
     let said = run(&["admin", "disable", "eve", "--data", &data], "").await?;
     ensure!(said.code == 0, "{said:?}");
     let said = run(&["admin", "setup-link", "--data", &data], "").await?;

@@ -201,6 +201,18 @@ pub struct JobPatch {
     /// The whole configuration.
     #[serde(default)]
     pub config: Option<TrainConfig>,
+    /// Acceptance threshold: of new classes, in a clone.
+    #[serde(default)]
+    pub tau: Option<f64>,
+    /// Recall target of new classes on `calibration`.
+    #[serde(default)]
+    pub recall_target: Option<f64>,
+    /// Deadline in milliseconds.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
+    /// Classes that mean "none of the others" (cold).
+    #[serde(default)]
+    pub reject_classes: Option<Vec<ClassName>>,
     /// The whole policy.
     #[serde(default)]
     pub policy: Option<GatePolicy>,

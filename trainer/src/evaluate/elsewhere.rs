@@ -227,7 +227,8 @@ mod tests {
             rng: ChaCha8Rng::seed_from_u64(7),
         };
         let good = world.answers(10, 1, [0.0; K]);
-        let broken: [(&str, fn(&mut Answers)); 6] = [
+        type Case = (&'static str, fn(&mut Answers));
+        let broken: [Case; 6] = [
             ("groups is of 0 images", |answers| answers.groups.clear()),
             ("label 9 is none of 4", |answers| answers.labels[0] = Some(9)),
             ("tau is one threshold", |answers| answers.taus[0] = 1.0),

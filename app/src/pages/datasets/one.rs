@@ -2,7 +2,10 @@
 
 use domain::api::{DEFAULT_PROJECT, NewJob};
 use domain::dataset::{ClassCount, Dataset, DatasetRow, Finding};
+use domain::ids::RequestId;
 use domain::job::Job;
+use domain::release::Channel;
+use domain::request::Request;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
@@ -19,6 +22,8 @@ use crate::components::sending::Sending;
 use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
+/// What a clone is made of.
+const PRODUCTION: &str = "production";
 /// Photos of a class that are shown before one asks for more.
 const FIRST: usize = 18;
 
@@ -26,6 +31,8 @@ const FIRST: usize = 18;
 struct DatasetView {
     dataset: Dataset,
     rows: Vec<DatasetRow>,
+    channels: Vec<Channel>,
+    requests: Vec<Request>,
 }
 
 /// JSON text of [`DatasetView`].
@@ -43,6 +50,10 @@ async fn load(backend: SharedBackend, name: String) -> Result<String, BackendErr
     let mut all = Gathered::default();
     all.field("dataset", &text);
     all.field("rows", &rows);
+    for list in ["channels", "requests"] {
+        let path = format!("/api/v1/{list}?project={DEFAULT_PROJECT}");
+        all.field(list, &backend.get(path).await?);
+    }
     Ok(all.finish())
 }
 
@@ -64,6 +75,12 @@ fn Shown(shown: DatasetView, reload: Callback<()>) -> impl IntoView {
     let title = name.clone();
     let latest = shown.dataset.latest.clone();
     let photos = latest.is_some();
+    let production = |channel: &&Channel| channel.name.as_str() == PRODUCTION;
+    let is_first = shown
+        .channels
+        .iter()
+        .find(production)
+        .is_none_or(|channel| channel.current.is_none());
     let version = latest.as_ref().map(|version| {
         let n = version.number;
         view! { <span class="dim">{t!(i18n, dataset.version, n = n)}</span> }
@@ -78,7 +95,7 @@ fn Shown(shown: DatasetView, reload: Callback<()>) -> impl IntoView {
                 <p class="crumb"><a href="/datasets">{t!(i18n, nav.datasets)}</a> " /"</p>
                 <h1>{name.clone()} " " {version}</h1>
             </div>
-            {photos.then(|| view! { <Clone name=name.clone()/> })}
+            {photos.then(|| view! { <Make name=name.clone() is_first requests=shown.requests/> })}
         </div>
         <div class="columns">
             <div class="column">
@@ -92,16 +109,36 @@ fn Shown(shown: DatasetView, reload: Callback<()>) -> impl IntoView {
     }
 }
 
-/// The one click of the main job: a draft of a clone of what is live.
+/// The one click of the main job: a draft of a clone of what is live; where nothing is, of a first model.
 #[component]
-fn Clone(name: String) -> impl IntoView {
+fn Make(name: String, is_first: bool, requests: Vec<Request>) -> impl IntoView {
     let i18n = use_i18n();
+    let mut open: Vec<Request> = requests;
+    open.retain(|request| request.closed_us.is_none());
+    open.sort_unstable_by_key(|request| request.due_us);
+    let chosen = RwSignal::new(open.first().map(|request| request.id.to_string()).unwrap_or_default());
+    let options: Vec<_> = open
+        .into_iter()
+        .map(|request| view! { <option value=request.id.to_string()>{request.title}</option> })
+        .collect();
+    let pick = (!options.is_empty()).then(|| {
+        view! {
+            <label class="check">
+                <span>{t!(i18n, dataset.answers)}</span>
+                <select prop:value=chosen on:change=move |event| chosen.set(event_target_value(&event))>
+                    {options}
+                    <option value="">"–"</option>
+                </select>
+            </label>
+        }
+    });
     let navigate = use_navigate();
     let sending = Sending::new();
     let make = move |_| {
         let new = NewJob {
-            baseline: Some("production".to_owned()),
+            baseline: (!is_first).then(|| PRODUCTION.to_owned()),
             datasets: vec![name.clone()],
+            request: Some(chosen.get_untracked()).filter(|id| !id.is_empty()).map(RequestId),
             ..NewJob::default()
         };
         sending.post("/api/v1/jobs".to_owned(), &new);
@@ -113,6 +150,7 @@ fn Clone(name: String) -> impl IntoView {
     });
     view! {
         <div class="page-actions">
+            {pick}
             <button
                 type="button"
                 class="button primary"
@@ -123,6 +161,8 @@ fn Clone(name: String) -> impl IntoView {
                 {move || {
                     if sending.pending() {
                         t!(i18n, dataset.cloning)
+                    } else if is_first {
+                        t!(i18n, dataset.first)
                     } else {
                         t!(i18n, dataset.clone)
                     }

@@ -25,10 +25,11 @@ pub(crate) fn HomePage() -> impl IntoView {
     let ticked = RwSignal::<Option<i64>>::new(None);
     #[cfg(feature = "hydrate")]
     fresh::keep(load, ticked);
+    let reload = Callback::new(move |()| load.refetch());
     let show = move |overview: Overview| {
         let server_now = overview.now_us;
         let now = Signal::derive(move || ticked.get().unwrap_or(server_now));
-        view! { <HomeView overview now/> }
+        view! { <HomeView overview now reload/> }
     };
     view! {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, home.title))/>
@@ -38,7 +39,7 @@ pub(crate) fn HomePage() -> impl IntoView {
 
 /// The page from what the server said; `now` counts on from [`Overview::now_us`].
 #[component]
-pub(crate) fn HomeView(overview: Overview, now: Signal<i64>) -> impl IntoView {
+pub(crate) fn HomeView(overview: Overview, now: Signal<i64>, reload: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
     let name = overview.project.name.to_string();
     view! {
@@ -55,7 +56,7 @@ pub(crate) fn HomeView(overview: Overview, now: Signal<i64>) -> impl IntoView {
         <div class="columns">
             // What presses comes first where there is one column; beside the rest where there are two.
             <div class="column side">
-                <requests::Requests requests=overview.requests now/>
+                <requests::Requests requests=overview.requests now reload/>
                 <running::Running jobs=overview.running now/>
             </div>
             <div class="column">

@@ -188,7 +188,7 @@ fn what_is_live_is_told_with_its_override_and_escaped() {
             "3 min ago",
             "2026-02-17T08:02:09Z",
             "<li class=\"chip\">马老师福</li>",
-            "Published without a pass.",
+            "Published on a reviewer's word.",
             "&lt;b&gt;insists&lt;/b&gt;",
             "&lt;script&gt;alert(1)&lt;/script&gt;",
         ],

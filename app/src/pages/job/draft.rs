@@ -1,7 +1,9 @@
 //! A draft: what differs from the baseline, what may be changed, and nothing runs until *Start*.
 
 use domain::api::JobPatch;
-use domain::job::TrainConfig;
+use domain::ids::DatasetVersionId;
+use domain::job::JobState;
+use domain::names::ClassName;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 
@@ -18,23 +20,20 @@ use crate::language::{t, use_i18n};
 const DEADLINES_S: [u64; 5] = [60, 120, 300, 600, 900];
 
 #[component]
-pub(super) fn Draft(shown: JobView, reload: Callback<()>) -> impl IntoView {
+pub(super) fn Draft(
+    shown: JobView,
+    reload: Callback<()>,
+    /// What is shown is not what the server has.
+    unsaved: RwSignal<bool>,
+) -> impl IntoView {
     let i18n = use_i18n();
     let id = shown.job.id.to_string();
-    let config = StoredValue::new(shown.job.spec.config.clone());
     let policies = StoredValue::new(shown.policies.clone());
     let sending = Sending::then(reload);
     let save = Callback::new(move |patch: JobPatch| {
         sending.patch(format!("/api/v1/jobs/{}", segment(&id)), &patch);
     });
-    let with_config = move |edit: &dyn Fn(&mut TrainConfig)| {
-        let mut changed = config.get_value();
-        edit(&mut changed);
-        save.run(JobPatch {
-            config: Some(changed),
-            ..JobPatch::default()
-        });
-    };
+    Effect::new(move |_| unsaved.set(sending.pending() || sending.error().read().is_some()));
     let named = shown.job.spec.policy.name.clone();
     let is_clone = shown.job.spec.baseline.is_some();
     let options: Vec<_> = shown
@@ -76,9 +75,9 @@ pub(super) fn Draft(shown: JobView, reload: Callback<()>) -> impl IntoView {
                 <label class="field">
                     <span>{t!(i18n, draft.deadline)}</span>
                     <select on:change=move |event| {
-                        if let Ok(seconds) = event_target_value(&event).parse::<u64>() {
-                            with_config(&|config| config.deadline_ms = seconds * 1000);
-                        }
+                        let seconds = event_target_value(&event).parse::<u64>().ok();
+                        let deadline_ms = seconds.map(|seconds| seconds * 1000);
+                        save.run(JobPatch { deadline_ms, ..JobPatch::default() });
                     }>{deadlines}</select>
                 </label>
                 {is_clone
@@ -93,9 +92,8 @@ pub(super) fn Draft(shown: JobView, reload: Callback<()>) -> impl IntoView {
                                     step="0.005"
                                     value=recall
                                     on:change=move |event| {
-                                        if let Ok(value) = event_target_value(&event).parse::<f64>() {
-                                            with_config(&|config| config.recall_target = value);
-                                        }
+                                        let recall_target = event_target_value(&event).parse().ok();
+                                        save.run(JobPatch { recall_target, ..JobPatch::default() });
                                     }
                                 />
                             </label>
@@ -110,19 +108,19 @@ pub(super) fn Draft(shown: JobView, reload: Callback<()>) -> impl IntoView {
                         step="0.01"
                         value=tau
                         on:change=move |event| {
-                            if let Ok(value) = event_target_value(&event).parse::<f64>() {
-                                with_config(&|config| config.tau = value);
-                            }
+                            let tau = event_target_value(&event).parse().ok();
+                            save.run(JobPatch { tau, ..JobPatch::default() });
                         }
                     />
                 </label>
             </div>
+            {(!is_clone).then(|| rejects(&shown, save))}
             <p class="dim" role="status">
                 {move || {
                     if sending.pending() {
-                        t!(i18n, draft.saving)
+                        Some(t!(i18n, draft.saving))
                     } else {
-                        t!(i18n, draft.saved)
+                        (!unsaved.get()).then(|| t!(i18n, draft.saved))
                     }
                 }}
             </p>
@@ -131,9 +129,84 @@ pub(super) fn Draft(shown: JobView, reload: Callback<()>) -> impl IntoView {
     }
 }
 
+/// Which classes of a first model mean that it is none of the others.
+fn rejects(shown: &JobView, save: Callback<JobPatch>) -> AnyView {
+    let i18n = use_i18n();
+    let mut names: Vec<ClassName> = Vec::new();
+    for count in shown.versions.iter().flat_map(|version| &version.classes) {
+        if !names.contains(&count.class) {
+            names.push(count.class.clone());
+        }
+    }
+    let before = shown.job.spec.config.reject_classes.clone();
+    let options: Vec<_> = names
+        .into_iter()
+        .map(|name| {
+            let (text, is_on) = (name.to_string(), before.contains(&name));
+            let mut changed = before.clone();
+            changed.retain(|other| *other != name);
+            if !is_on {
+                changed.push(name);
+            }
+            view! {
+                <button
+                    type="button"
+                    class="chip"
+                    aria-pressed=is_on.to_string()
+                    on:click=move |_| save.run(JobPatch { reject_classes: Some(changed.clone()), ..JobPatch::default() })
+                >
+                    {text}
+                </button>
+            }
+        })
+        .collect();
+    view! {
+        <p class="label">{t!(i18n, draft.rejects)}</p>
+        <div class="chips">{options}</div>
+    }
+}
+
+/// Photos of further datasets: more proof for old classes, or one more new class.
+#[component]
+fn More(shown: JobView, reload: Callback<()>) -> impl IntoView {
+    let i18n = use_i18n();
+    let id = shown.job.id.to_string();
+    let versions = shown.job.spec.dataset_versions;
+    let options: Vec<_> = shown
+        .datasets
+        .into_iter()
+        .filter_map(|dataset| {
+            let latest = dataset.latest.filter(|latest| !versions.contains(&latest.id))?;
+            Some(view! { <option value=latest.id.to_string()>{dataset.name.to_string()}</option> })
+        })
+        .collect();
+    let sending = Sending::then(reload);
+    let add = move |event| {
+        let added = DatasetVersionId(event_target_value(&event));
+        let all = versions.iter().cloned().chain([added]);
+        let patch = JobPatch {
+            dataset_versions: Some(all.collect()),
+            ..JobPatch::default()
+        };
+        sending.patch(format!("/api/v1/jobs/{}", segment(&id)), &patch);
+    };
+    (!options.is_empty()).then(|| {
+        view! {
+            <label class="field">
+                <span>{t!(i18n, upload.title)}</span>
+                <select on:change=add>
+                    <option value="" selected>"…"</option>
+                    {options}
+                </select>
+            </label>
+            <Refusal error=sending.error()/>
+        }
+    })
+}
+
 /// The dataset versions, those that the baseline did not have marked.
 #[component]
-pub(super) fn Sources(shown: JobView) -> impl IntoView {
+pub(super) fn Sources(shown: JobView, reload: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
     let is_clone = shown.job.spec.baseline.is_some();
     let rows: Vec<_> = shown
@@ -171,6 +244,7 @@ pub(super) fn Sources(shown: JobView) -> impl IntoView {
                 rows=rows.into_any()
                 folds=true
             />
+            {(shown.job.state == JobState::Draft).then(|| view! { <More shown reload/> })}
         </Panel>
     }
 }

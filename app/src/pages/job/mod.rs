@@ -5,7 +5,8 @@ mod log;
 mod prove;
 mod run;
 
-use domain::dataset::DatasetVersion;
+use domain::api::DEFAULT_PROJECT;
+use domain::dataset::{Dataset, DatasetVersion};
 use domain::event::{EventKind, JobEvent, Progress};
 use domain::gate::policy::GatePolicy;
 use domain::ids::DatasetVersionId;
@@ -38,6 +39,8 @@ struct JobView {
     /// Versions that the baseline's job had.
     inherited: Vec<DatasetVersionId>,
     policies: Vec<GatePolicy>,
+    /// For a draft, the project's: what it could be trained on as well.
+    datasets: Vec<Dataset>,
     /// The rapid response that it answers, while that is open.
     request: Option<Request>,
     /// What was measured of the baseline: for a draft, what its sealed photos can prove.
@@ -61,7 +64,16 @@ async fn load(backend: SharedBackend, id: String) -> Result<String, BackendError
             baseline = backend.get(format!("{path}/report")).await?;
         }
     }
+    let datasets = match job.state {
+        JobState::Draft => {
+            backend
+                .get(format!("/api/v1/datasets?project={DEFAULT_PROJECT}"))
+                .await?
+        }
+        _ => "[]".to_owned(),
+    };
     let mut all = Gathered::default();
+    all.field("datasets", &datasets);
     all.field("job", &text);
     all.field("versions", &list(&versions));
     all.field("inherited", &written(&inherited));
@@ -99,6 +111,7 @@ fn Shown(shown: JobView, events: RwSignal<Vec<JobEvent>>, reload: Callback<()>) 
     let job = shown.job.clone();
     let id = job.id.to_string();
     let title = short(&id);
+    let unsaved = RwSignal::new(false);
     let progress = Signal::derive(move || {
         events.with(|events| {
             events.iter().rev().find_map(|event| match event.kind {
@@ -120,16 +133,16 @@ fn Shown(shown: JobView, events: RwSignal<Vec<JobEvent>>, reload: Callback<()>) 
             </div>
             <div class="page-actions">
                 {shown.request.clone().map(|request| view! { <Hour request/> })}
-                <Actions job=job.clone() reload/>
+                <Actions job=job.clone() reload unsaved/>
             </div>
         </div>
         <div class="columns">
             <div class="column">
                 {match job.state {
-                    JobState::Draft => view! { <draft::Draft shown=shown.clone() reload/> },
+                    JobState::Draft => view! { <draft::Draft shown=shown.clone() reload unsaved/> },
                     _ => view! { <run::Run job=job.clone() progress/> },
                 }}
-                <draft::Sources shown=shown.clone()/>
+                <draft::Sources shown=shown.clone() reload/>
             </div>
             <div class="column">
                 {shown.baseline.clone().map(|report| view! { <prove::Prove report shown=shown.clone()/> })}
@@ -141,7 +154,7 @@ fn Shown(shown: JobView, events: RwSignal<Vec<JobEvent>>, reload: Callback<()>) 
 
 /// Start, stop, review.
 #[component]
-fn Actions(job: Job, reload: Callback<()>) -> impl IntoView {
+fn Actions(job: Job, reload: Callback<()>, unsaved: RwSignal<bool>) -> impl IntoView {
     let i18n = use_i18n();
     let id = job.id.to_string();
     let sending = Sending::then(reload);
@@ -161,7 +174,7 @@ fn Actions(job: Job, reload: Callback<()>) -> impl IntoView {
                         <button
                             type="button"
                             class="button primary"
-                            disabled=busy
+                            disabled=move || busy() || unsaved.get()
                             on:click=move |_| act.run("start")
                         >
                             {t!(i18n, job.start)}

@@ -17,6 +17,8 @@ use crate::language::{t, use_i18n};
 struct Prospect {
     class: String,
     n: u64,
+    /// `n` counts photos; near-duplicates make fewer groups of them.
+    at_most: bool,
     /// The best bound, worded.
     bound: String,
     limit: f64,
@@ -38,6 +40,7 @@ fn prospects(shown: &JobView, report: &EvaluationReport) -> Vec<Prospect> {
             prospects.push(Prospect {
                 class: metrics.class.to_string(),
                 n,
+                at_most: false,
                 bound: format!("≤ {} %", percent_up(bound)),
                 limit,
                 can_pass: n > 0 && bound <= limit,
@@ -52,6 +55,7 @@ fn prospects(shown: &JobView, report: &EvaluationReport) -> Vec<Prospect> {
             prospects.push(Prospect {
                 class,
                 n,
+                at_most: true,
                 bound: format!("≥ {} %", percent_down(bound)),
                 limit,
                 can_pass: n > 0 && bound >= limit,
@@ -97,7 +101,7 @@ pub(super) fn Prove(shown: JobView, report: EvaluationReport) -> impl IntoView {
             view! {
                 <tr>
                     <th scope="row">{prospect.class}</th>
-                    <td class="n">{prospect.n}</td>
+                    <td class="n">{prospect.at_most.then_some("≤ ")} {prospect.n}</td>
                     <td class="n">{prospect.bound}</td>
                     <td class="n">{percent(prospect.limit)} " %"</td>
                     <td>

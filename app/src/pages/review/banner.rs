@@ -9,21 +9,28 @@ use leptos::prelude::*;
 use leptos_i18n::t_string;
 
 use super::{Candidate, Judgement};
+use crate::backend::BackendError;
 use crate::components::error::Refusal;
 use crate::components::loaded::segment;
-use crate::components::sending::Sending;
+use crate::components::sending::{Sending, refreshed};
 use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
 #[component]
-pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Callback<()>) -> impl IntoView {
+pub(super) fn Banner(
+    candidate: Candidate,
+    judged: Memo<Judgement>,
+    refused: RwSignal<Option<BackendError>>,
+    reload: Callback<()>,
+) -> impl IntoView {
     let i18n = use_i18n();
-    let publishing = RwSignal::new(false);
+    let publishing = RwSignal::new(refused.with_untracked(Option::is_some));
     let (note, reason) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     #[cfg(feature = "hydrate")]
     drafts::keep(&candidate.model.id.0, publishing, note, reason);
     let close = Callback::new(move |()| {
         publishing.set(false);
+        refused.set(None);
         note.set(String::new());
         reason.set(String::new());
     });
@@ -46,6 +53,17 @@ pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Call
             (passed, all)
         })
     };
+    let harms = move || {
+        judged.with(|judged| {
+            judged.verdict.checks.iter().any(|check| {
+                let harm = matches!(
+                    check.id,
+                    CheckId::OldClassLoss | CheckId::FalseNew | CheckId::Structural
+                );
+                harm && check.verdict == VerdictState::Fail
+            })
+        })
+    };
     let title = move || {
         let (passed, all) = proven();
         match (state(), all) {
@@ -53,7 +71,8 @@ pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Call
             (VerdictState::Pass, _) => t!(i18n, banner.pass, n = all),
             (VerdictState::Unproven, 0) => t!(i18n, banner.unproven_first),
             (VerdictState::Unproven, _) => t!(i18n, banner.unproven, passed = passed, n = all),
-            (VerdictState::Fail, _) => t!(i18n, banner.fail),
+            (VerdictState::Fail, _) if harms() => t!(i18n, banner.fail),
+            (VerdictState::Fail, _) => t!(i18n, banner.fail_floor),
         }
     };
     let moved = move || {
@@ -77,7 +96,7 @@ pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Call
         })
         .collect();
     let structural = candidate.model.verdict.structural_failure;
-    let more_photos = format!("/datasets?for={}", candidate.model.id);
+    let more_photos = format!("/datasets/{}", segment(candidate.source.dataset_name.as_str()));
     view! {
         <div class=class role="status">
             <div class="banner-text">
@@ -109,7 +128,7 @@ pub(super) fn Banner(candidate: Candidate, judged: Memo<Judgement>, reload: Call
         {move || {
             publishing
                 .get()
-                .then(|| view! { <Publish candidate=candidate.clone() note reason done close/> })
+                .then(|| view! { <Publish candidate=candidate.clone() note reason refused reload done close/> })
         }}
     }
 }
@@ -141,6 +160,8 @@ fn Publish(
     candidate: Candidate,
     note: RwSignal<String>,
     reason: RwSignal<String>,
+    refused: RwSignal<Option<BackendError>>,
+    reload: Callback<()>,
     done: Callback<()>,
     close: Callback<()>,
 ) -> impl IntoView {
@@ -159,6 +180,7 @@ fn Publish(
         })
     });
     let sending = Sending::then(done);
+    refreshed(sending, refused, reload);
     let send = move || {
         let name = channel.get_untracked();
         let body = candidate.with_value(|candidate| {
@@ -177,7 +199,11 @@ fn Publish(
         sending.post(format!("/api/v1/channels/{}/releases", segment(&name)), &body);
     };
     let why = move || match needs.get() {
-        Overrides::Nothing => None,
+        // The server may know of another cause, and has said so then.
+        Overrides::Nothing => {
+            let asked = refused.with(|refused| refused.as_ref().is_some_and(|error| error.status == 422));
+            asked.then(|| ().into_any())
+        }
         Overrides::Verdict => Some(t!(i18n, publish.why_verdict)),
         Overrides::OtherBaseline => Some(t!(i18n, publish.why_baseline)),
     };
@@ -229,7 +255,7 @@ fn Publish(
                         }
                     })
             }}
-            <Refusal error=sending.error()/>
+            <Refusal error=refused/>
             <div class="form-actions">
                 <button type="submit" class="button primary" disabled=move || sending.pending() || !valid()>
                     {move || {

@@ -4,7 +4,7 @@ use domain::report::{ClassMetrics, CurvePoint, EvaluationReport};
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 
-use super::Judgement;
+use super::{Judgement, own_taus};
 use crate::components::charts::line::{Axis, LineChart, Lines, Marker, Series, Size};
 use crate::components::number::percent;
 use crate::components::panel::Panel;
@@ -19,9 +19,8 @@ pub(super) const MOST: f64 = 0.999;
 pub(super) fn Curves(
     report: EvaluationReport,
     judged: Memo<Judgement>,
-    tau: RwSignal<f64>,
-    /// The threshold of the model.
-    start: f64,
+    /// The threshold of all classes; none where each has its own.
+    tau: RwSignal<Option<f64>>,
     /// The scores are there: the slider may move.
     ready: Signal<bool>,
 ) -> impl IntoView {
@@ -107,6 +106,11 @@ pub(super) fn Curves(
             t!(i18n, curves.average, now = now, before = before)
         }
     };
+    let own = own_taus(&report);
+    let start = own.first().copied().unwrap_or(LEAST);
+    let own: Vec<String> = own.iter().map(|tau| format!("{tau:.2}")).collect();
+    let own = own.join(", ");
+    let at = move || tau.get().unwrap_or(start);
     let moved = move || judged.with(|judged| judged.moved_to.is_some());
     view! {
         <Panel
@@ -126,24 +130,24 @@ pub(super) fn Curves(
                     min=LEAST
                     max=MOST
                     step="0.001"
-                    prop:value=move || tau.get()
+                    prop:value=at
                     value=start
                     disabled=move || !ready.get()
-                    aria-valuetext=move || format!("{:.3}", tau.get())
+                    aria-valuetext=move || format!("{:.3}", at())
                     on:input=move |event| {
                         if let Ok(value) = event_target_value(&event).parse::<f64>() {
-                            tau.set(value);
+                            tau.set(Some(value));
                         }
                     }
                 />
-                <output for="tau">{move || format!("{:.3}", tau.get())}</output>
-                <button type="button" class="button" disabled=move || !moved() on:click=move |_| tau.set(start)>
+                <output for="tau">{move || format!("{:.3}", at())}</output>
+                <button type="button" class="button" disabled=move || !moved() on:click=move |_| tau.set(None)>
                     {t!(i18n, curves.reset)}
                 </button>
             </div>
             <p class="dim" role="status">
                 {move || {
-                    if moved() { Some(t!(i18n, curves.moved, tau = format!("{start:.2}"))) } else { None }
+                    if moved() { Some(t!(i18n, curves.moved, tau = own)) } else { None }
                 }}
             </p>
         </Panel>

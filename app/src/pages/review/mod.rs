@@ -10,6 +10,7 @@ mod flips;
 mod proof;
 
 use domain::api::DEFAULT_PROJECT;
+use domain::dataset::DatasetVersion;
 use domain::gate::decide;
 use domain::gate::verdict::Verdict;
 use domain::job::Job;
@@ -37,6 +38,8 @@ use crate::language::{t, use_i18n};
 pub(crate) struct Candidate {
     pub(crate) model: Model,
     pub(crate) job: Job,
+    /// The last of the dataset versions that it was made of: what was added.
+    pub(crate) source: DatasetVersion,
     pub(crate) report: EvaluationReport,
     pub(crate) verdict: Verdict,
     pub(crate) channels: Vec<Channel>,
@@ -59,6 +62,11 @@ async fn candidate(backend: SharedBackend, id: &str) -> Result<String, BackendEr
     let text = backend.get(path.clone()).await?;
     let job: Job = read(&path, &text)?;
     all.field("job", &text);
+    let last = job.spec.dataset_versions.last().map_or("", |id| id.0.as_str());
+    let source = backend
+        .get(format!("/api/v1/dataset-versions/{}", segment(last)))
+        .await?;
+    all.field("source", &source);
     all.field("request", &open_request(backend.clone(), &job).await?);
     for part in ["report", "verdict"] {
         all.field(part, &backend.get(format!("/api/v1/models/{id}/{part}")).await?);
@@ -95,7 +103,8 @@ pub(crate) fn ReviewPage() -> impl IntoView {
     let id = Memo::new(move |_| params.read().get("id").unwrap_or_default());
     let load = Load::new(id.into(), |backend, id| async move { candidate(backend, &id).await });
     let reload = Callback::new(move |()| load.refetch());
-    let show = move |candidate: Candidate| view! { <Review candidate reload/> };
+    let refused = RwSignal::new(None);
+    let show = move |candidate: Candidate| view! { <Review candidate refused reload/> };
     view! { <Loaded load show/> }
 }
 
@@ -114,16 +123,22 @@ fn by_number(mut images: Vec<(f64, usize)>) -> Vec<usize> {
     images.into_iter().map(|(_, image)| image).collect()
 }
 
-/// The threshold that most classes of a report have.
-fn usual_tau(report: &EvaluationReport) -> f64 {
-    report.classes.first().map_or(0.9, |class| class.tau)
+/// The thresholds of a report's classes, each once, the first class's first.
+fn own_taus(report: &EvaluationReport) -> Vec<f64> {
+    let mut taus: Vec<f64> = Vec::new();
+    for class in &report.classes {
+        if !taus.contains(&class.tau) {
+            taus.push(class.tau);
+        }
+    }
+    taus
 }
 
 #[component]
-fn Review(candidate: Candidate, reload: Callback<()>) -> impl IntoView {
+fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
-    let start = usual_tau(&candidate.report);
-    let tau = RwSignal::new(start);
+    // None: each class at its own threshold.
+    let tau = RwSignal::new(None::<f64>);
     let scores = RwSignal::<Option<SealedScores>>::new(None);
     #[cfg(feature = "hydrate")]
     moving::follow(candidate.model.id.to_string(), scores, tau);
@@ -134,15 +149,14 @@ fn Review(candidate: Candidate, reload: Callback<()>) -> impl IntoView {
             candidate.job.spec.policy.clone(),
         );
         Memo::new(move |_| {
-            let tau = tau.get();
-            let at_start = (tau - start).abs() < 1e-9;
+            let moved_to = tau.get();
             let moved =
-                (!at_start).then(|| scores.with(|scores| judge::at_threshold(&report, scores.as_ref()?, tau).ok()));
-            match moved.flatten() {
+                moved_to.and_then(|tau| scores.with(|scores| judge::at_threshold(&report, scores.as_ref()?, tau).ok()));
+            match moved {
                 Some(report) => Judgement {
                     verdict: decide(&report, &policy),
                     report,
-                    moved_to: Some(tau),
+                    moved_to,
                 },
                 None => Judgement {
                     report: report.clone(),
@@ -183,12 +197,12 @@ fn Review(candidate: Candidate, reload: Callback<()>) -> impl IntoView {
             </div>
             {candidate.request.clone().map(|request| view! { <Hour request/> })}
         </div>
-        <banner::Banner candidate=candidate.clone() judged reload/>
+        <banner::Banner candidate=candidate.clone() judged refused reload/>
         <facts::Facts candidate=candidate.clone() judged/>
         <div class="review">
             <classes::Classes judged policy=candidate.job.spec.policy.clone()/>
             <confusion::Confusion judged scores/>
-            <curves::Curves report=candidate.report.clone() judged tau start ready=Signal::derive(move || scores.read().is_some())/>
+            <curves::Curves report=candidate.report.clone() judged tau ready=Signal::derive(move || scores.read().is_some())/>
             <proof::Proof report=candidate.report.clone()/>
             <flips::Flips judged scores/>
         </div>
@@ -203,34 +217,41 @@ mod moving {
     use leptos_router::hooks::use_query_map;
 
     use crate::backend::{read, use_backend};
+    use crate::browser::files::pause;
     use crate::browser::set_query;
     use crate::components::loaded::segment;
 
     /// Fetches the scores, which are large, after the page; then goes to the threshold of the address, and keeps the
     /// address at the threshold.
-    pub(super) fn follow(id: String, scores: RwSignal<Option<SealedScores>>, tau: RwSignal<f64>) {
-        let start = tau.get_untracked();
+    pub(super) fn follow(id: String, scores: RwSignal<Option<SealedScores>>, tau: RwSignal<Option<f64>>) {
         let wanted = use_query_map().with_untracked(|query| query.get("tau"));
         let wanted = wanted.and_then(|wanted| wanted.parse::<f64>().ok());
         let wanted = wanted.filter(|wanted| (super::curves::LEAST..=super::curves::MOST).contains(wanted));
         let backend = use_backend();
         leptos::task::spawn_local(async move {
             let path = format!("/api/v1/models/{}/files/scores.json", segment(&id));
-            if let Ok(text) = backend.get(path.clone()).await
-                && let Ok(fetched) = read::<SealedScores>(&path, &text)
-                && fetched.check().is_ok()
-            {
-                scores.try_set(Some(fetched));
-                if let Some(wanted) = wanted {
-                    tau.try_set(wanted);
+            // Until the page is left, since without them the threshold stands still.
+            for pause_ms in (1_000..).step_by(1_000) {
+                if let Ok(text) = backend.get(path.clone()).await
+                    && let Ok(fetched) = read::<SealedScores>(&path, &text)
+                    && fetched.check().is_ok()
+                {
+                    scores.try_set(Some(fetched));
+                    if wanted.is_some() {
+                        tau.try_set(wanted);
+                    }
+                    return;
+                }
+                pause(pause_ms.min(10_000)).await;
+                if scores.try_get_untracked().is_none() {
+                    return;
                 }
             }
         });
-        Effect::new(move |before: Option<f64>| {
+        Effect::new(move |before: Option<Option<f64>>| {
             let now = tau.get();
             if before.is_some_and(|before| before != now) {
-                let query = format!("?tau={now:.3}");
-                set_query(if (now - start).abs() < 1e-9 { "" } else { &query });
+                set_query(&now.map_or_else(String::new, |tau| format!("?tau={tau:.3}")));
             }
             now
         });

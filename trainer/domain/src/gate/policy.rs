@@ -96,6 +96,12 @@ impl GatePolicy {
         Self::shipped().into_iter().find(|policy| policy.name == name)
     }
 
+    /// Whether it is one of [`GatePolicy::shipped`], number by number.
+    #[must_use]
+    pub fn is_shipped(&self) -> bool {
+        Self::named(&self.name).as_ref() == Some(self)
+    }
+
     /// `default`: 0.5 % loss, ten looks; can pass from 1,058 accepted groups a class on.
     #[must_use]
     pub fn default_policy() -> Self {

@@ -60,6 +60,7 @@ enum Phase {
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Summary {
+    dataset: String,
     n_images: i64,
     version: i64,
     n_known: usize,
@@ -68,7 +69,9 @@ struct Summary {
 
 /// Everything that the page and the upload share.
 #[derive(Clone, Copy)]
-struct Shared {
+pub(crate) struct Shared {
+    /// The dataset's page that it is from; empty for a new one.
+    to: RwSignal<String>,
     folders: RwSignal<Vec<Folder>>,
     sending: RwSignal<Sending>,
     summary: RwSignal<Option<Summary>>,
@@ -77,29 +80,53 @@ struct Shared {
     proof_only: RwSignal<bool>,
 }
 
+impl Shared {
+    /// What every page shares, so that an upload goes on while its person looks at others.
+    pub(crate) fn new() -> Self {
+        Self {
+            to: RwSignal::new(String::new()),
+            folders: RwSignal::new(Vec::new()),
+            sending: RwSignal::new(Sending::default()),
+            summary: RwSignal::new(None),
+            error: RwSignal::new(None),
+            stop: RwSignal::new(false),
+            proof_only: RwSignal::new(false),
+        }
+    }
+
+    /// Files are being read or sent.
+    fn is_busy(&self) -> bool {
+        !matches!(self.sending.read().phase, Phase::Idle | Phase::Done)
+    }
+
+    /// Forgets what was left on another dataset's page, unless it is on its way.
+    fn begin(&self, to: &str) {
+        if !untrack(|| self.is_busy()) && self.to.with_untracked(|before| before != to) {
+            self.to.set(to.to_owned());
+            self.folders.set(Vec::new());
+            self.sending.set(Sending::default());
+            self.summary.set(None);
+            self.error.set(None);
+        }
+    }
+}
+
 /// A place to drop photos: for this dataset, or for a new one.
 #[component]
 pub(crate) fn Upload(dataset: Option<String>, done: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
-    let shared = Shared {
-        folders: RwSignal::new(Vec::new()),
-        sending: RwSignal::new(Sending::default()),
-        summary: RwSignal::new(None),
-        error: RwSignal::new(None),
-        stop: RwSignal::new(false),
-        proof_only: RwSignal::new(false),
-    };
+    let shared = use_context::<Shared>().unwrap_or_else(Shared::new);
     let is_new = dataset.is_none();
+    let own = dataset.clone().unwrap_or_default();
+    shared.begin(&own);
     let name = RwSignal::new(dataset.unwrap_or_default());
     let over = RwSignal::new(false);
     let navigate = use_navigate();
     Effect::new(move |_| {
-        if shared.summary.read().is_some() {
+        let mine = shared.to.with_untracked(|to| *to == own);
+        if let Some(summary) = shared.summary.get().filter(|_| mine) {
             if is_new {
-                navigate(
-                    &format!("/datasets/{}", segment(&name.get_untracked())),
-                    Default::default(),
-                );
+                navigate(&format!("/datasets/{}", segment(&summary.dataset)), Default::default());
             } else {
                 done.run(());
             }
@@ -110,7 +137,7 @@ pub(crate) fn Upload(dataset: Option<String>, done: Callback<()>) -> impl IntoVi
         over.set(false);
         take_drop(&event, shared);
     };
-    let busy = move || !matches!(shared.sending.read().phase, Phase::Idle | Phase::Done);
+    let busy = move || shared.is_busy();
     let n_kept = move || {
         let folders = shared.folders.read();
         folders

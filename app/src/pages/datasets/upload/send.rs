@@ -63,6 +63,10 @@ pub(super) fn take_chosen(event: &Event, shared: Shared) {
 }
 
 async fn take(files: Vec<(String, web_sys::File)>, shared: Shared) {
+    // What is on its way is not to be mixed with what comes.
+    if shared.is_busy() {
+        return;
+    }
     shared.error.set(None);
     shared.summary.set(None);
     shared.sending.set(Sending {
@@ -266,6 +270,7 @@ async fn upload(
     )
     .await?;
     Ok(Some(Summary {
+        dataset: name.to_string(),
         n_images: version.n_images,
         version: version.number,
         n_known,
