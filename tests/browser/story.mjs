@@ -77,6 +77,7 @@ async function first(page) {
   await page.waitForURL("**/models/*");
   const model = idOf(page);
   await hydrated(page);
+  await page.waitForSelector("#tau:not([disabled])");
   await inspect(page, "review-first");
   await page.click(".banner .primary");
   await page.fill("#publish textarea", "the first eight");

@@ -59,10 +59,15 @@ pub(super) fn Draft(
             view! { <option value=seconds selected=seconds == deadline_s>{text}</option> }
         })
         .collect();
+    let (about, threshold) = if is_clone {
+        (t!(i18n, draft.about), t!(i18n, draft.tau))
+    } else {
+        (().into_any(), t!(i18n, curves.threshold))
+    };
     let recall = shown.job.spec.config.recall_target;
     let tau = shown.job.spec.config.tau;
     view! {
-        <Panel id="draft" title=t!(i18n, draft.title) about=t!(i18n, draft.about)>
+        <Panel id="draft" title=t!(i18n, draft.title) about=about>
             <div class="form">
                 <label class="field">
                     <span>{t!(i18n, draft.policy)}</span>
@@ -100,7 +105,7 @@ pub(super) fn Draft(
                         }
                     })}
                 <label class="field">
-                    <span>{t!(i18n, draft.tau)}</span>
+                    <span>{threshold}</span>
                     <input
                         type="number"
                         min="0.5"
