@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    channels, dataset_versions, datasets, events, features, images, jobs, models, overview, projects,
+    channels, dataset_versions, datasets, dial, events, features, images, jobs, models, overview, projects,
     requests as responses, session, setup, tokens, users,
 };
 use crate::auth::{guard, sessions};
@@ -66,6 +66,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(models::verdict))
         .routes(routes!(models::file))
         .routes(routes!(features::get))
+        .routes(routes!(dial::get, dial::turn))
         .routes(routes!(models::backbones))
         .routes(routes!(models::policies))
         .routes(routes!(channels::list))

@@ -171,6 +171,36 @@ def compare(c, report, b, m, labels, groups, images):
     c.same("comparison.n_forbidden", report["n_forbidden"], int(forbidden.sum()))
 
 
+def places(c, asked, offset, manifest, z_old, z_new, labels):
+    """What the dial says of other places, by moving the new biases there and counting again."""
+    k, names = z_old.shape[1], [x["name"] for x in manifest["classes"]]
+    taus = np.array([x["tau"] for x in manifest["classes"]])
+    rejects = np.array([x["role"] == "reject" for x in manifest["classes"]])
+
+    def answers(z):
+        p = softmax(z)
+        top = p.argmax(1)
+        return np.where(p[np.arange(len(p)), top] >= taus[top], top, -1)
+
+    c.same("dial: the model's own place", asked["offset"], offset)
+    c.same("dial: images", asked["n_images"], len(labels))
+    right = (labels < k) & (answers(z_old) == labels)
+    for place in asked["places"]:
+        at = f"dial at {place['offset']}"
+        after = answers(np.concatenate([z_old, z_new + (place["offset"] - offset)], axis=1))
+        gone = np.where(rejects[labels], (after >= 0) & ~rejects[after], after != labels)
+        for i, one in enumerate(place["old"]):
+            mine = right & (labels == i)
+            expected = [names[i], int(mine.sum()), int((mine & gone).sum())]
+            c.same(f"{at}: {names[i]}", json.dumps([one["class"], one["n"], one["x"]]), json.dumps(expected))
+        old = labels < k
+        expected = [int(old.sum()), int((old & (after >= k)).sum())]
+        c.same(f"{at}: falsely new", json.dumps([place["false_new"]["n"], place["false_new"]["x"]]), json.dumps(expected))
+        for i, one in enumerate(place["new"], start=k):
+            expected = [names[i], int((labels == i).sum()), int(((labels == i) & (after == i)).sum())]
+            c.same(f"{at}: {names[i]}", json.dumps([one["class"], one["n"], one["x"]]), json.dumps(expected))
+
+
 def dial(c, report, manifest, base, head, z_old, z_new, labels, budget):
     """Both ends of the interval by brute force on the calibration images."""
     k, d = z_old.shape[1], report["dial"]
@@ -320,6 +350,8 @@ def main():
         limits = {x["id"]: x["limit"] for x in said["checks"]}
         budget = {"loss": limits.get("old_class_loss", 0.0), "false_new": limits.get("false_new", 0.0)}
         report["training"]["recall_target"] = 0.95
+        own = report["training"]["dial"]["offset"]
+        places(c, read("dial.json"), own, manifest, z[cal][:, :k], z[cal][:, k:], labels[cal])
         dial(c, report["training"], manifest, base, head, z[cal][:, :k], z[cal][:, k:], labels[cal], budget)
     verdict(c, report, said)
     for path in sorted(root.glob("report-*.json")):

@@ -11,8 +11,10 @@ use domain::event::Progress;
 use domain::gate::verdict::Verdict;
 use domain::ids::{Digest, ModelId};
 use domain::job::Stage;
+use domain::model::Model;
 use domain::names::ClassName;
 use serde::Deserialize;
+use trainer::features::Features;
 use trainer::observer::Observer;
 
 use super::jobs::found as found_job;
@@ -49,7 +51,30 @@ pub(crate) async fn get(
         ),
     };
     let model = found(&state, &caller, &ModelId(id)).await?;
-    let job = found_job(&state, &caller, &model.job).await?;
+    let known = known(&state, &caller, &model, split).await?;
+    let bytes = state
+        .blocking(move || {
+            let classes: Vec<&ClassName> = model.classes.iter().map(|class| &class.name).collect();
+            encode(&known.rows, &known.features, &classes)
+        })
+        .await?;
+    Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+}
+
+/// Rows of a model's job, and the features of those whose image can be read.
+pub(super) struct Known {
+    pub(super) rows: Vec<DatasetRow>,
+    pub(super) features: Features,
+}
+
+/// What a model was trained and judged on: one split of it, or all.
+pub(super) async fn known(
+    state: &AppState,
+    caller: &Caller,
+    model: &Model,
+    split: Option<Split>,
+) -> Result<Known, ApiError> {
+    let job = found_job(state, caller, &model.job).await?;
     let mut versions = Vec::with_capacity(job.spec.dataset_versions.len());
     for version in &job.spec.dataset_versions {
         versions.push(db::datasets::rows(&state.db, version).await?);
@@ -61,24 +86,21 @@ pub(crate) async fn get(
     let (mut rows, _) = merge_versions(&versions);
     rows.retain(|row| split.is_none_or(|split| row.split == split));
     let (artifacts, backbone) = (state.artifacts.clone(), Arc::clone(&state.backbone));
-    let bytes = state
+    let project = model.project.clone();
+    state
         .blocking(move || {
             let _permit = permit;
             let images: Vec<Digest> = rows.iter().map(|row| row.image).collect();
-            let extraction =
-                trainer::features::extract(&artifacts, &model.project, &backbone, &images, u64::MAX, &Silent)?;
-            let classes: Vec<&ClassName> = model.classes.iter().map(|class| &class.name).collect();
-            encode(&rows, &extraction.features, &classes)
+            let extraction = trainer::features::extract(&artifacts, &project, &backbone, &images, u64::MAX, &Silent)?;
+            Ok::<_, ApiError>(Known {
+                rows,
+                features: extraction.features,
+            })
         })
-        .await?;
-    Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+        .await
 }
 
-fn encode(
-    rows: &[DatasetRow],
-    features: &trainer::features::Features,
-    classes: &[&ClassName],
-) -> Result<Vec<u8>, ApiError> {
+fn encode(rows: &[DatasetRow], features: &Features, classes: &[&ClassName]) -> Result<Vec<u8>, ApiError> {
     let known: Vec<(&DatasetRow, &[f32])> = rows
         .iter()
         .filter_map(|row| features.get(&row.image).map(|values| (row, values)))

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use domain::api::{JobPatch, JobResult, NewJob};
 use domain::dataset::DatasetVersion;
 use domain::gate::policy::{CheckId, GatePolicy};
-use domain::ids::{DatasetVersionId, JobId, ModelId, ProjectId};
+use domain::ids::{DatasetVersionId, JobId, ModelId, ProjectId, RequestId};
 use domain::job::{HeadMode, Job, JobSpec, JobState, TrainConfig};
 use domain::model::Model;
 use domain::names::{ChannelName, ClassName};
@@ -57,11 +57,24 @@ pub(crate) async fn create(
         Some(baseline) => clone_of(&state, &project.id, baseline, &new, &added).await?,
         None => cold(&state, &new, &added)?,
     };
+    let job = make(&state, &caller, project.id, new.request, spec, new.start).await?;
+    Ok((StatusCode::CREATED, Json(job)))
+}
+
+/// Makes a job of a checked spec, and with `start` queues it.
+pub(super) async fn make(
+    state: &AppState,
+    caller: &Caller,
+    project: ProjectId,
+    request: Option<RequestId>,
+    spec: JobSpec,
+    start: bool,
+) -> Result<Job, ApiError> {
     check(&spec)?;
     let job = Job {
         id: JobId(new_id(&state.clock)),
-        project: project.id,
-        request: new.request,
+        project,
+        request,
         spec,
         state: JobState::Draft,
         stage: None,
@@ -80,11 +93,11 @@ pub(crate) async fn create(
         finished_us: None,
     };
     db::jobs::insert(&state.db, &job, Some(&caller.id)).await?;
-    if new.start {
+    if start {
         db::jobs::start(&state.db, &job.id, Some(&caller.id), state.clock.now_us()).await?;
     }
     state.wake.notify();
-    Ok((StatusCode::CREATED, Json(found(&state, &caller, &job.id).await?)))
+    found(state, caller, &job.id).await
 }
 
 /// The versions that a job names: a dataset's latest by name or id, or a version's id.
@@ -219,6 +232,8 @@ async fn clone_of(
     };
     let base = TrainConfig {
         mode: HeadMode::Append,
+        // Where the baseline's own dial was turned to says nothing about this one's.
+        offset: None,
         ..source.spec.config
     };
     Ok(JobSpec {

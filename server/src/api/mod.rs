@@ -4,6 +4,7 @@
 pub(crate) mod channels;
 pub(crate) mod dataset_versions;
 pub(crate) mod datasets;
+pub(crate) mod dial;
 pub(crate) mod events;
 pub(crate) mod features;
 pub(crate) mod images;

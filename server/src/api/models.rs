@@ -167,7 +167,7 @@ pub(crate) async fn file(
 }
 
 /// Reads a file and checks it against the digest under which it was packaged.
-async fn read(state: &AppState, model: &Model, name: &str) -> Result<Bytes, ApiError> {
+pub(super) async fn read(state: &AppState, model: &Model, name: &str) -> Result<Bytes, ApiError> {
     let attempt = db::models::attempt(&state.db, &model.id).await?;
     let attempt = attempt.ok_or_else(|| ApiError::not_found("model", &model.id))?;
     let key = ArtifactKey::job_file(&model.project, &model.job, attempt, name);

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use domain::api::people::{InvitedUser, NewRole, NewUser, User};
-use domain::ids::UserId;
+use domain::ids::{ProjectId, UserId};
 use domain::names::UserName;
 
 use super::{InProject, named, project};
@@ -27,7 +27,8 @@ pub(crate) async fn list(
     Ok(Json(db::users::list(&state.db, &project.id).await?))
 }
 
-/// Make an account with a role in a project. Its person chooses a password through the one-time link in the answer.
+/// Make an account with a role in a project. Its person chooses a password through the one-time link in the answer. Asked
+/// again before that, for somebody of no other project, it makes a new link; the one before is no longer good.
 #[utoipa::path(post, path = "/users", tag = "people", request_body = NewUser,
     responses((status = 201, body = InvitedUser), (status = 409, description = "The name is taken")))]
 pub(crate) async fn create(
@@ -44,15 +45,23 @@ pub(crate) async fn create(
         created_us: state.clock.now_us(),
         disabled_us: None,
     };
-    if !db::users::insert(&state.db, &account, Some((&project.id, new.role))).await? {
-        return Err(ApiError::conflict(format!(
-            "there is an account {:?} already; PUT /api/v1/projects/{}/members/{} gives it a role",
-            account.name.as_str(),
-            project.name,
-            account.name
-        )));
-    }
-    tracing::info!(user = %account.name, by = %caller.name, role = %new.role, "an account was made");
+    let account = if db::users::insert(&state.db, &account, Some((&project.id, new.role))).await? {
+        tracing::info!(user = %account.name, by = %caller.name, role = %new.role, "an account was made");
+        account
+    } else {
+        let invited = invited_here(&state, &account.name, &project.id).await?;
+        let invited = invited.ok_or_else(|| {
+            ApiError::conflict(format!(
+                "there is an account {:?} already; PUT /api/v1/projects/{}/members/{} gives it a role",
+                account.name.as_str(),
+                project.name,
+                account.name
+            ))
+        })?;
+        db::users::grant(&state.db, &invited.id, &project.id, new.role, state.clock.now_us()).await?;
+        tracing::info!(user = %invited.name, by = %caller.name, role = %new.role, "an invitation was made anew");
+        invited
+    };
     let setup_path = links::issue(&state.db, &state.clock, Some(&account.id)).await?;
     let user = user(account, new.role);
     Ok((StatusCode::CREATED, Json(InvitedUser { user, setup_path })))
@@ -90,6 +99,18 @@ pub(crate) async fn expel(
     }
     tracing::info!(user = %account.name, by = %caller.name, project = %project.name, "a member was taken out");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// An account that was made in this project and that nobody has used yet. Whoever holds its link becomes that person, so one
+/// that is of another project as well, or looks after the server, is not this project's to invite.
+async fn invited_here(state: &AppState, name: &UserName, project: &ProjectId) -> Result<Option<Account>, ApiError> {
+    let Some(account) = db::users::by_name(&state.db, name).await? else {
+        return Ok(None);
+    };
+    let roles = db::users::roles(&state.db, &account.id).await?;
+    let is_only_here = roles.len() == 1 && roles.contains_key(project);
+    let is_unused = account.password_hash.is_none() && account.disabled_us.is_none() && !account.is_admin;
+    Ok(Some(account).filter(|_| is_only_here && is_unused))
 }
 
 async fn found(state: &AppState, name: &str) -> Result<Account, ApiError> {

@@ -95,6 +95,8 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/api/v1/models/{id}/verdict", In(Read)),
     (Method::GET, "/api/v1/models/{id}/files/{name}", In(Read)),
     (Method::GET, "/api/v1/models/{id}/features", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/dial", In(Read)),
+    (Method::POST, "/api/v1/models/{id}/dial", In(Operate)),
     // Channels. A release that overrides a verdict needs more, see `crate::api::channels::publish`.
     (Method::GET, "/api/v1/channels", In(Read)),
     (Method::GET, "/api/v1/channels/{name}", In(Read)),

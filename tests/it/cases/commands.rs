@@ -1,5 +1,6 @@
 //! The command line through the real binary: its exit codes, its JSON, its words when something is wrong.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use color_eyre::eyre::{Context, Result, ensure};
@@ -11,6 +12,39 @@ use crate::binary::{self, Said};
 use crate::photos::{self, Few, Photo};
 use crate::rest::Rest;
 use crate::world::World;
+
+async fn gate(rehead: &Path, rest: &Rest, nowhere: &Rest, job: &str) -> Result<()> {
+    let said = binary::run(rehead, rest, &["gate", "explain", job]).await?;
+    ensure!(
+        said.code == 0 && said.out.contains("old_class_loss fu:") && said.out.contains("McNemar"),
+        "{said:?}"
+    );
+    let said = binary::run(rehead, rest, &["gate", "explain", job, "--json"]).await?;
+    let explained = said.json()?;
+    ensure!(
+        explained["checks"].is_array() && explained["flips"]["mcnemar_p"].is_f64(),
+        "{said:?}"
+    );
+    let said = binary::run(rehead, rest, &["gate", "dial", job, "--at", "-1.5", "2", "--json"]).await?;
+    let dial = said.json()?;
+    let places: Vec<f64> = dial["places"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|place| place["offset"].as_f64())
+        .collect();
+    ensure!(places == [-1.5, 2.0], "{said:?}");
+    let said = binary::run(rehead, rest, &["gate", "dial", job]).await?;
+    ensure!(said.code == 0 && said.out.lines().count() == 2 + 1 + 41, "{said:?}");
+    // Judging files needs no server, and a file that cannot be judged is named.
+    for file in ["/no/such.npz", "/dev/null"] {
+        let said = binary::run(rehead, nowhere, &["gate", "simulate", file]).await?;
+        ensure!(said.code == 1 && said.err.contains(file), "{said:?}");
+    }
+    let said = binary::run(rehead, nowhere, &["gate", "simulate", "a.npz", "--policy", "root"]).await?;
+    ensure!(said.code == 1 && said.err.contains("old_class_loss"), "{said:?}");
+    Ok(())
+}
 
 pub(super) async fn exit_codes(world: Arc<World>) -> Result<Done> {
     let story = world.story().await?;
@@ -159,6 +193,7 @@ pub(super) async fn exit_codes(world: Arc<World>) -> Result<Done> {
     ensure!(raw.json()?["format"] == 1, "{raw:?}");
 
     fails(&rehead, rest).await?;
+    gate(&rehead, rest, &nowhere, &story.clone.job.id.0).await?;
     Ok(Done::Passed)
 }
 

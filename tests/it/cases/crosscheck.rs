@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use color_eyre::eyre::{OptionExt, Result, ensure};
+use reqwest::Method;
 use serde_json::Value;
 
 use super::Done;
@@ -14,6 +15,9 @@ use crate::world::World;
 
 /// Thresholds at which the report is asked for again.
 const TAUS: [&str; 5] = ["0.5", "0.72", "0.9", "0.95", "0.999"];
+
+/// Ten places of the dial.
+const PLACES: &str = "-20,-6.3,-2.1,-0.9,0,0.7,1.6,3.3,7.2,25";
 
 pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
     let full = world.full_size().await?;
@@ -50,6 +54,13 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
             std::fs::write(out.join(format!("report-{tau}.json")), again)?;
         }
         let rest = &full.node.rest;
+        if name == "clone" {
+            let dial = rest.bytes(&format!("/models/{model}/dial?offsets={PLACES}")).await?;
+            std::fs::write(out.join("dial.json"), dial)?;
+        } else {
+            rest.refused(rest.request(Method::GET, &format!("/models/{model}/dial")), 422)
+                .await?;
+        }
         for query in ["?", "?tau=0.72&"] {
             let whole: Value = rest.get(&format!("/models/{model}/report{query}")).await?;
             let cut: Value = rest

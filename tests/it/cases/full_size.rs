@@ -76,6 +76,45 @@ pub(super) async fn own_policy(world: Arc<World>) -> Result<Done> {
     Ok(Done::Passed)
 }
 
+/// A turned dial makes another model of the same rows; turned to where it stood, the same one.
+pub(super) async fn dial(world: Arc<World>) -> Result<Done> {
+    let FullSize { node, clone, .. } = world.full_size().await?;
+    let rest = &node.rest;
+    let model = clone.job.model.as_ref().ok_or_else(|| eyre!("the job made no model"))?;
+    let before = report(node, clone).await?;
+    let dial = before.training.dial.as_ref().ok_or_else(|| eyre!("no dial"))?;
+    for shift in [0.0, 0.5] {
+        let offset = dial.offset + shift;
+        let job: Job = rest
+            .post(&format!("/models/{model}/dial"), &json!({ "offset": offset }))
+            .await?;
+        rest.events(&job.id.0, None).await?;
+        let result: JobResult = rest.get(&format!("/jobs/{}/result", job.id)).await?;
+        let after = report(node, &result).await?;
+        let turned = after.training.dial.as_ref().ok_or_else(|| eyre!("no dial"))?;
+        ensure!(
+            turned.offset == offset && turned.alignment == dial.alignment && after.training.l2 == before.training.l2,
+            "the same rows, at the offset asked for: {turned:?}"
+        );
+        ensure!(
+            after.structural.facts.iter().all(|fact| fact.holds),
+            "{:?}",
+            after.structural
+        );
+        ensure!(
+            (after.candidate.head == before.candidate.head) == (shift == 0.0),
+            "the head changes with the offset and with nothing else"
+        );
+        let took = result.job.started_us.zip(result.job.finished_us);
+        let took_ms = took.map_or(0, |(start, end)| (end - start) / 1000);
+        println!("         the dial at {offset:.3}: {took_ms} ms from start to verdict");
+    }
+    let refused = rest.request(Method::POST, &format!("/models/{model}/dial"));
+    let problem = rest.refused(refused.json(&json!({ "offset": 1e6 })), 422).await?;
+    ensure!(problem.detail.contains("offset"), "{problem:?}");
+    Ok(Done::Passed)
+}
+
 pub(super) async fn whole(world: Arc<World>) -> Result<Done> {
     let FullSize { node, baseline, clone } = world.full_size().await?;
     let rest = &node.rest;

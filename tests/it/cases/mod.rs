@@ -69,6 +69,7 @@ const CASES: &[Case] = cases![
     "worker: killed in extract, another one finishes" => kill::in_extract,
     "command line: exit codes and JSON" => commands::exit_codes,
     "full size: baseline, clone, publish, undo" => full_size::whole,
+    "full size: the dial turned" => full_size::dial,
     "full size: a policy of a job's own needs a reviewer" => full_size::own_policy,
     "crosscheck: the report recomputed by other tools" => crosscheck::recompute,
     "crosscheck: the gate on worlds whose truth is known" => crosscheck::worlds,

@@ -109,6 +109,8 @@ async fn calls(story: &Story) -> Result<Vec<Call>> {
         GET "/api/v1/models/{id}/verdict" => format!("/models/{model}/verdict"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/files/{name}" => format!("/models/{model}/files/manifest.json"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/features" => format!("/models/{model}/features"), {}; From(Viewer), 200
+        GET "/api/v1/models/{id}/dial" => format!("/models/{model}/dial"), {}; From(Viewer), 200
+        POST "/api/v1/models/{id}/dial" => format!("/models/{model}/dial"), { "offset": 1e9 }; From(Operator), 422
         GET "/api/v1/channels" => "/channels", {}; From(Viewer), 200
         GET "/api/v1/channels/{name}" => "/channels/production", {}; From(Viewer), 200
         GET "/api/v1/releases" => "/releases", {}; From(Viewer), 200

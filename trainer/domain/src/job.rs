@@ -160,9 +160,16 @@ pub struct TrainConfig {
     pub l2_grid: Vec<f64>,
     /// Classes that mean "none of the others" (cold; a clone keeps its baseline's roles).
     pub reject_classes: Vec<ClassName>,
+    /// Where the safety dial is to stand (append): the offset on all new logits after alignment; none: the middle of its
+    /// interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<f64>,
     /// The whole job must end within this many milliseconds of its start.
     pub deadline_ms: u64,
 }
+
+/// A dial turned further changes nothing any more.
+pub const MOST_OFFSET: f64 = 1_000.0;
 
 /// Fifteen minutes.
 pub const DEFAULT_DEADLINE_MS: u64 = 15 * 60 * 1000;
@@ -176,6 +183,7 @@ impl Default for TrainConfig {
             recall_target: 0.95,
             l2_grid: vec![1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1],
             reject_classes: Vec::new(),
+            offset: None,
             deadline_ms: DEFAULT_DEADLINE_MS,
         }
     }
@@ -196,6 +204,18 @@ impl TrainConfig {
         };
         open_unit("tau", self.tau)?;
         open_unit("recall_target", self.recall_target)?;
+        if let Some(offset) = self.offset {
+            if self.mode != HeadMode::Append {
+                return Err(
+                    "only a head that new rows are appended to has a dial, so offset must be left out".to_owned(),
+                );
+            }
+            if !(-MOST_OFFSET..=MOST_OFFSET).contains(&offset) {
+                return Err(format!(
+                    "offset must lie between −{MOST_OFFSET} and {MOST_OFFSET}, got {offset}"
+                ));
+            }
+        }
         if self.l2_grid.is_empty() || self.l2_grid.len() > 16 {
             return Err(format!("l2_grid needs 1 to 16 values, got {}", self.l2_grid.len()));
         }
@@ -328,6 +348,21 @@ mod tests {
                     ..TrainConfig::default()
                 },
                 "tau",
+            ),
+            (
+                TrainConfig {
+                    offset: Some(f64::INFINITY),
+                    ..TrainConfig::default()
+                },
+                "offset",
+            ),
+            (
+                TrainConfig {
+                    offset: Some(0.0),
+                    mode: HeadMode::Cold,
+                    ..TrainConfig::default()
+                },
+                "offset",
             ),
             (
                 TrainConfig {

@@ -49,6 +49,19 @@ pub fn lower_bound(x: u64, n: u64, alpha: f64) -> f64 {
     }
 }
 
+/// McNemar's exact two-sided p for `gained` pairs right only afterwards and `lost` pairs right only before: twice the
+/// binomial tail of the smaller one at ½, at most 1 (McNemar 1947, <https://doi.org/10.1007/BF02295996>; exact form as
+/// statsmodels' `mcnemar(exact=True)`). 1 where nothing changed.
+#[must_use]
+pub fn mcnemar_exact(gained: u64, lost: u64) -> f64 {
+    let (less, n) = (gained.min(lost), gained + lost);
+    // P(X ≤ k) = I_½(n − k, k + 1); where both are equal the tails meet and p is 1.
+    if less * 2 == n {
+        return 1.0;
+    }
+    (2.0 * beta_reg(real(n - less), real(less) + 1.0, 0.5)).min(1.0)
+}
+
 /// The smallest n at which x = 0 passes `upper_bound ≤ limit`: ⌈ln α / ln(1 − limit)⌉.
 #[must_use]
 pub fn least_n(limit: f64, alpha: f64) -> u64 {
@@ -118,6 +131,30 @@ mod tests {
                         assert!((tail(x, n, n, lower) - alpha).abs() < 1e-10, "L {x} {n} {alpha}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn mcnemar_equals_scipy() {
+        // scipy 1.17: min(1, 2 · binom.cdf(min(b, c), b + c, 0.5)).
+        let cases = [
+            (0, 0, 1.0),
+            (1, 0, 1.0),
+            (5, 5, 1.0),
+            (0, 5, 0.0625),
+            (3, 10, 0.092_285_156_25),
+            (12, 7, 0.359_283_447_265_625),
+            (40, 60, 0.056_887_933_640_980_89),
+            (0, 30, 1.862_645_149_230_957e-9),
+            (500, 420, 0.009_162_763_875_231_32),
+        ];
+        for (gained, lost, expected) in cases {
+            for got in [mcnemar_exact(gained, lost), mcnemar_exact(lost, gained)] {
+                assert!(
+                    (got - expected).abs() <= 1e-9 * expected,
+                    "mcnemar_exact({gained}, {lost}) = {got}"
+                );
             }
         }
     }

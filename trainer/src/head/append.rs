@@ -7,7 +7,7 @@
 use domain::report::Trial;
 
 use crate::head::cold::{falling, regularised};
-use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
+use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval, top};
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::Features;
 use crate::head::product::{Logits, Rows, logits};
@@ -36,6 +36,8 @@ pub struct AppendInput<'a> {
     pub recall_target: f64,
     /// What may be lost there.
     pub budget: &'a Budget,
+    /// Where the dial is to stand; none: where the rules put it.
+    pub offset: Option<f64>,
 }
 
 /// What may be lost on `calibration`, as proportions.
@@ -106,11 +108,12 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
     let best = feasible
         .or_else(|| tried.iter().min_by(by_loss))
         .ok_or(HeadError::TooFewClasses { got: n_new })?;
+    let offset = input.offset.unwrap_or_else(|| best.interval.offset());
     Ok(AppendFit {
-        head: best.head(input.baseline),
+        head: best.head(input.baseline, offset),
         l2: best.l2,
         trials: tried.iter().map(Tried::trial).collect(),
-        offset: best.interval.offset(),
+        offset,
         b_need: best.interval.b_need,
         b_safe: best.interval.b_safe,
         feasible: best.interval.feasible(),
@@ -169,14 +172,6 @@ impl Calibration {
         };
         (0..n_old).filter(|class| !bounds(class)).collect()
     }
-}
-
-/// The largest value and its place; the first of equals.
-fn top(z: &[f64]) -> (usize, f64) {
-    z.iter().copied().enumerate().fold(
-        (0, f64::NEG_INFINITY),
-        |best, (idx, z)| if z > best.1 { (idx, z) } else { best },
-    )
 }
 
 struct Tried {
@@ -258,10 +253,9 @@ impl Tried {
         }
     }
 
-    fn head(&self, baseline: &Head) -> Head {
+    fn head(&self, baseline: &Head, offset: f64) -> Head {
         let mut head = baseline.clone();
         head.weight.extend_from_slice(&self.weight);
-        let offset = self.interval.offset();
         let biases = self.bias.iter().zip(&self.interval.alignment);
         head.bias
             .extend(biases.map(|(bias, aligned)| narrow(bias + aligned + offset)));

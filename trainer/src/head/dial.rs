@@ -4,7 +4,11 @@
 //! share of n within N, an old image accepted at p ≥ τ is lost iff `b > LSE_O + ln(p/τ − 1) − LSE_N`, and an image is
 //! accepted as new class n iff n is the argmax and `s_n · σ(b + LSE_N − LSE_O) ≥ τ_n`.
 
+mod places;
+
 use crate::head::{log_sum_exp, real};
+
+pub use places::{PlaceCounts, Places, PlacesInput};
 
 /// A calibration image of an old class, as the baseline sees it.
 #[derive(Clone, Debug)]
@@ -261,6 +265,14 @@ fn within(mut last: Vec<f64>, budget: f64) -> Option<f64> {
     let allowed = whole((budget * real(last.len()) + 1e-9).floor());
     last.sort_by(f64::total_cmp);
     last.get(allowed).copied()
+}
+
+/// The largest value and its place; the first of equals.
+pub(super) fn top(z: &[f64]) -> (usize, f64) {
+    z.iter().copied().enumerate().fold(
+        (0, f64::NEG_INFINITY),
+        |best, (idx, z)| if z > best.1 { (idx, z) } else { best },
+    )
 }
 
 #[expect(

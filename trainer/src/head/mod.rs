@@ -16,7 +16,7 @@ mod reference;
 
 pub use append::{AppendFit, AppendInput, Budget, fit_append};
 pub use cold::{ColdFit, ColdInput, fit_cold};
-pub use dial::{NewImage, OldImage, accept_offset, loss_offset};
+pub use dial::{NewImage, OldImage, PlaceCounts, Places, PlacesInput, accept_offset, loss_offset};
 pub use file::HeadFormatError;
 pub use product::{BLOCK_ROWS, Logits, Rows, logits};
 
@@ -70,6 +70,16 @@ impl Head {
     /// The features are not as wide as the head.
     pub fn logits(&self, features: &Rows<'_>) -> Result<Logits, HeadError> {
         logits(features, self.dim, &self.weight, &self.bias)
+    }
+
+    /// The first `n` classes, as a head of their own.
+    #[must_use]
+    pub fn rows_to(&self, n: usize) -> Self {
+        Self {
+            weight: self.weight[..n * self.dim].to_vec(),
+            bias: self.bias[..n].to_vec(),
+            ..self.clone()
+        }
     }
 
     /// The classes from `first` on, as a head of their own: their logits are their own product.

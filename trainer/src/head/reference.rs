@@ -57,6 +57,7 @@ fn append_input<'a>(baseline: &'a Head, l2_grid: &'a [f64], budget: &'a Budget) 
         l2_grid,
         recall_target: 0.6,
         budget,
+        offset: None,
     }
 }
 

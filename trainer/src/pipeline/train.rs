@@ -164,6 +164,7 @@ fn append(
         l2_grid: &input.config.l2_grid,
         recall_target: input.config.recall_target,
         budget: &budget,
+        offset: input.config.offset,
     };
     let fit = fit_append(&append, keep_going)?;
     let dial = Dial {

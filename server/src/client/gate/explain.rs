@@ -2,16 +2,24 @@
 
 use domain::gate::verdict::{Check, Verdict, VerdictState};
 use domain::model::Model;
+use domain::report::{Comparison, EvaluationReport};
+use domain::stats::mcnemar_exact;
+use serde::Serialize;
 
 use crate::client::api::Api;
 use crate::client::error::ClientError;
-use crate::client::output::Output;
+use crate::client::output::{Output, percent};
 
 /// Prints the verdict, then what stands against it, then what holds.
 pub(super) async fn run(model: &Model, api: &Api, output: &Output) -> Result<(), ClientError> {
     let verdict: Verdict = api.get(&["models", &model.id.0, "verdict"], &[]).await?;
+    let report: EvaluationReport = api.get(&["models", &model.id.0, "report"], &[]).await?;
+    let flips = report.comparison.as_ref().map(Flips::of);
     if output.json {
-        output.document(&verdict);
+        output.document(&Explained {
+            verdict: &verdict,
+            flips,
+        });
         return Ok(());
     }
     output.line(&format!("model {}: {}", model.id, output.verdict(verdict.state)));
@@ -40,5 +48,56 @@ pub(super) async fn run(model: &Model, api: &Api, output: &Output) -> Result<(),
             output.line(&format!("  {}{class}: {}", check.id.as_str(), check.sentence));
         }
     }
+    if let Some(flips) = flips {
+        output.line("");
+        output.line(&format!(
+            "Flips, reported and never decisive: {} of {} photos that were right are lost ({}), {} are won; McNemar's exact \
+             p is {:.3}.",
+            flips.negative,
+            flips.n_right,
+            percent(flips.negative_rate),
+            flips.positive,
+            flips.mcnemar_p
+        ));
+    }
     Ok(())
+}
+
+/// A verdict and what is reported beside it.
+#[derive(Serialize)]
+struct Explained<'a> {
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+    /// None without a baseline.
+    flips: Option<Flips>,
+}
+
+/// Photos of old classes that changed between right and wrong.
+#[derive(Serialize)]
+struct Flips {
+    n_right: u64,
+    /// Right before, lost now.
+    negative: u64,
+    /// Their share of what was right before (the conditional negative flip rate,
+    /// <https://openaccess.thecvf.com/content/CVPR2021/html/Yan_Positive-Congruent_Training_Towards_Regression-Free_Model_Updates_CVPR_2021_paper.html>).
+    negative_rate: Option<f64>,
+    /// Wrong before, right now.
+    positive: u64,
+    mcnemar_p: f64,
+}
+
+impl Flips {
+    fn of(comparison: &Comparison) -> Self {
+        let (n_right, negative) = (comparison.n_right, comparison.negative_flips.len() as u64);
+        let positive = comparison.n_positive_flips;
+        #[expect(clippy::cast_precision_loss, reason = "counts of photos are far below 2^53")]
+        let negative_rate = (n_right > 0).then(|| negative as f64 / n_right as f64);
+        Self {
+            n_right,
+            negative,
+            negative_rate,
+            positive,
+            mcnemar_p: mcnemar_exact(positive, negative),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! `rehead gate …`
 
+mod dial;
 mod explain;
 mod npz;
 mod simulate;
@@ -21,6 +22,18 @@ pub enum Action {
     Explain {
         /// The model: its id, a channel, a job or `latest`.
         model: String,
+    },
+    /// What old losses, false alarms and new recall would be with a model's safety dial elsewhere; or turn it.
+    Dial {
+        /// The model: its id, a channel, a job or `latest`.
+        model: String,
+        /// These offsets instead of 41 around the safe interval.
+        #[arg(long, value_name = "B", num_args = 1.., allow_negative_numbers = true)]
+        at: Vec<f64>,
+        /// Make the same model with the dial at this offset, judge it, and wait for the verdict; exit codes as of
+        /// `rehead jobs watch`.
+        #[arg(long, value_name = "B", allow_negative_numbers = true, conflicts_with = "at")]
+        turn: Option<f64>,
     },
     /// Judge models that were trained elsewhere, by their logits; asks no server.
     ///
@@ -45,6 +58,13 @@ pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<Ex
             let model = resolve(&model, api).await?;
             explain::run(&model, api, output).await?;
             Ok(ExitCode::SUCCESS)
+        }
+        Action::Dial { model, at, turn } => {
+            let model = resolve(&model, api).await?;
+            match turn {
+                Some(offset) => dial::turn(&model, offset, api, output).await,
+                None => dial::show(&model, &at, api, output).await,
+            }
         }
         Action::Simulate { files, policy } => simulate::run(&files, &policy, output),
     }

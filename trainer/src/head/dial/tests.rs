@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use super::*;
+use crate::head::Logits;
 
 struct Draw(ChaCha8Rng);
 
@@ -67,9 +68,12 @@ struct Counts {
     recalled: Vec<usize>,
 }
 
+/// A class, old logits and new ones.
+type Image = (usize, Vec<f64>, Vec<f64>);
+
 struct World {
-    old: Vec<(usize, Vec<f64>, Vec<f64>)>,
-    new: Vec<(usize, Vec<f64>, Vec<f64>)>,
+    old: Vec<Image>,
+    new: Vec<Image>,
     taus: [f64; 5],
     rejects: [bool; 3],
 }
@@ -198,4 +202,39 @@ fn the_offset_is_the_middle_and_one_logit_stands_for_an_open_end() {
     assert_eq!(chosen(Some(3.0), Some(1.0)), (false, 1.0));
     assert_eq!(chosen(None, Some(1.0)), (false, 1.0));
     assert_eq!(chosen(None, None), (false, 0.0));
+}
+
+#[test]
+fn every_place_is_what_counting_says() {
+    for seed in 0..20 {
+        let world = World::new(seed);
+        let logits = |of: fn(&Image) -> &Vec<f64>, n_classes| Logits {
+            n_classes,
+            data: world
+                .old
+                .iter()
+                .chain(&world.new)
+                .flat_map(|image| of(image).clone())
+                .collect(),
+        };
+        let old_labels = world.old.iter().map(|(class, ..)| *class);
+        let labels: Vec<usize> = old_labels.chain(world.new.iter().map(|(n, ..)| 3 + n)).collect();
+        let places = Places::of(&PlacesInput {
+            old: &logits(|image| &image.1, 3),
+            new: &logits(|image| &image.2, 2),
+            labels: &labels,
+            taus: &world.taus,
+            rejects: &world.rejects,
+        });
+        for step in -60..=60 {
+            let shift = f64::from(step) * 0.137;
+            let counted = world.counts(&[0.0; 2], shift);
+            let expected = PlaceCounts {
+                lost: counted.right.into_iter().zip(counted.lost).collect(),
+                false_new: (120, counted.false_new),
+                recalled: counted.recalled.into_iter().map(|x| (30, x)).collect(),
+            };
+            assert_eq!(places.at(shift), expected, "seed {seed}, shift {shift}");
+        }
+    }
 }

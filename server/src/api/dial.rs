@@ -1,0 +1,185 @@
+//! The safety dial of a model: what other places would cost and bring, and turning it.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use domain::api::dial::{DialCount, DialPlace, DialPlaces, DialShare, NewDial};
+use domain::dataset::Split;
+use domain::ids::ModelId;
+use domain::job::{Job, JobSpec, TrainConfig};
+use domain::model::{ClassRole, Model};
+use domain::report::{Dial, EvaluationReport, ReportClass};
+use serde::Deserialize;
+use trainer::head::{Head, PlaceCounts, Places, PlacesInput, Rows};
+use trainer::package::{HEAD_FILE, REPORT_FILE};
+
+use super::features::{Known, known};
+use super::jobs;
+use super::models::{found, read};
+use crate::auth::caller::Caller;
+use crate::error::ApiError;
+use crate::state::AppState;
+
+/// The most places in one answer.
+const MOST_PLACES: usize = 401;
+/// Places where none are asked for.
+const USUAL_PLACES: u32 = 41;
+/// How far they go beyond what the interval and the model's own place span, logits.
+const MARGIN: f64 = 3.0;
+
+/// `?offsets=-1,0,1`
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+pub(crate) struct DialQuery {
+    /// Offsets with commas between them, at most 401; where absent, 41 around the interval.
+    pub offsets: Option<String>,
+}
+
+/// What old losses, false alarms and new recall would be with the dial elsewhere: exact counts on `calibration`, from the
+/// model's own logits.
+#[utoipa::path(get, path = "/models/{id}/dial", tag = "models", params(("id" = String, Path), DialQuery),
+    responses((status = 200, body = DialPlaces), (status = 404), (status = 422, description = "It has no dial")))]
+pub(crate) async fn get(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<DialQuery>,
+) -> Result<Json<DialPlaces>, ApiError> {
+    let model = found(&state, &caller, &ModelId(id)).await?;
+    let report = read(&state, &model, REPORT_FILE).await?;
+    let report: EvaluationReport = serde_json::from_slice(&report).map_err(ApiError::internal)?;
+    let dial = report.training.dial.ok_or_else(|| no_dial(&model))?;
+    let offsets = match &query.offsets {
+        Some(text) => parsed(text)?,
+        None => around(&dial),
+    };
+    let head = read(&state, &model, HEAD_FILE).await?;
+    let known = known(&state, &caller, &model, Some(Split::Calibration)).await?;
+    let places = state
+        .blocking(move || {
+            let head = Head::from_safetensors(&head).map_err(ApiError::internal)?;
+            counted(&head, &report.classes, &dial, &known, &offsets)
+        })
+        .await?;
+    Ok(Json(places))
+}
+
+/// Make the same model with the dial elsewhere: a job over the same photos, judged by the same policy.
+#[utoipa::path(post, path = "/models/{id}/dial", tag = "models", params(("id" = String, Path)), request_body = NewDial,
+    responses((status = 201, body = Job), (status = 404), (status = 422)))]
+pub(crate) async fn turn(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(new): Json<NewDial>,
+) -> Result<(StatusCode, Json<Job>), ApiError> {
+    let model = found(&state, &caller, &ModelId(id)).await?;
+    let source = jobs::found(&state, &caller, &model.job).await?;
+    if source.spec.baseline.is_none() {
+        return Err(no_dial(&model));
+    }
+    let spec = JobSpec {
+        config: TrainConfig {
+            offset: Some(new.offset),
+            ..source.spec.config
+        },
+        ..source.spec
+    };
+    let job = jobs::make(&state, &caller, model.project, source.request, spec, true).await?;
+    Ok((StatusCode::CREATED, Json(job)))
+}
+
+fn no_dial(model: &Model) -> ApiError {
+    ApiError::invalid(format!(
+        "model {} has no dial: only a clone has new classes beside old ones",
+        model.id
+    ))
+}
+
+fn parsed(text: &str) -> Result<Vec<f64>, ApiError> {
+    let offset = |text: &str| {
+        let offset = text.trim().parse::<f64>().ok().filter(|offset| offset.is_finite());
+        offset.ok_or_else(|| {
+            let text = crate::error::shortened(text);
+            ApiError::invalid(format!("offsets are numbers with commas between them, got {text:?}"))
+        })
+    };
+    let offsets: Vec<f64> = text.split(',').map(offset).collect::<Result<_, _>>()?;
+    if offsets.len() > MOST_PLACES {
+        return Err(ApiError::invalid(format!(
+            "at most {MOST_PLACES} offsets at once, got {}",
+            offsets.len()
+        )));
+    }
+    Ok(offsets)
+}
+
+/// From below everything of interest to above it, in even steps.
+fn around(dial: &Dial) -> Vec<f64> {
+    let ends = [Some(dial.offset), dial.b_need, dial.b_safe];
+    let ends = ends.into_iter().flatten();
+    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), b| {
+        (low.min(b), high.max(b))
+    });
+    let (low, high) = (low - MARGIN, high + MARGIN);
+    let share = |step: u32| f64::from(step) / f64::from(USUAL_PLACES - 1);
+    (0..USUAL_PLACES).map(|step| low + (high - low) * share(step)).collect()
+}
+
+fn counted(
+    head: &Head,
+    classes: &[ReportClass],
+    dial: &Dial,
+    known: &Known,
+    offsets: &[f64],
+) -> Result<DialPlaces, ApiError> {
+    let n_old = classes.iter().filter(|class| !class.is_new).count();
+    let (mut data, mut labels) = (Vec::new(), Vec::new());
+    for row in &known.rows {
+        let label = classes.iter().position(|class| class.name == row.class);
+        if let (Some(label), Some(values)) = (label, known.features.get(&row.image)) {
+            data.extend_from_slice(values);
+            labels.push(label);
+        }
+    }
+    let index: Vec<usize> = (0..labels.len()).collect();
+    let rows = Rows {
+        data: &data,
+        dim: head.dim,
+        index: &index,
+    };
+    let taus: Vec<f64> = classes.iter().map(|class| class.tau).collect();
+    let old = classes.iter().take(n_old);
+    let rejects: Vec<bool> = old.map(|class| class.role == ClassRole::Reject).collect();
+    let places = Places::of(&PlacesInput {
+        old: &head.rows_to(n_old).logits(&rows).map_err(ApiError::internal)?,
+        new: &head.rows_from(n_old).logits(&rows).map_err(ApiError::internal)?,
+        labels: &labels,
+        taus: &taus,
+        rejects: &rejects,
+    });
+    let count = |(class, (n, x)): (&ReportClass, (usize, usize))| DialCount {
+        class: class.name.clone(),
+        n,
+        x,
+    };
+    let place = |offset: &f64| {
+        let PlaceCounts {
+            lost,
+            false_new: (n, x),
+            recalled,
+        } = places.at(offset - dial.offset);
+        DialPlace {
+            offset: *offset,
+            old: classes.iter().zip(lost).map(count).collect(),
+            false_new: DialShare { n, x },
+            new: classes.iter().skip(n_old).zip(recalled).map(count).collect(),
+        }
+    };
+    Ok(DialPlaces {
+        offset: dial.offset,
+        b_need: dial.b_need,
+        b_safe: dial.b_safe,
+        n_images: labels.len(),
+        places: offsets.iter().map(place).collect(),
+    })
+}
