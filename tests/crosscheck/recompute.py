@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 from scipy.special import expit, logsumexp
-from scipy.stats import beta
-from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
+from scipy.stats import beta, binom
+from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve, roc_auc_score, roc_curve
 
 TOLERANCE = 2e-6  # logits are f32 products there and f64 products here
 TRAIN, CALIBRATION, SEALED = 0, 1, 2
@@ -169,6 +169,65 @@ def compare(c, report, b, m, labels, groups, images):
     forbidden = table[:, :k].copy()
     forbidden[np.arange(k), np.arange(k)] = 0
     c.same("comparison.n_forbidden", report["n_forbidden"], int(forbidden.sum()))
+
+
+def nearest(thresholds, threshold, got, curves):
+    """Of the thresholds that rounding cannot tell from this one, the one whose figures are nearest to `got`."""
+    close = np.flatnonzero(np.abs(thresholds - threshold) < 1e-6)
+    away = lambda j: sum(abs(curve[j] - value) for curve, value in zip(curves, got))
+    return int(min(close, key=away, default=np.abs(thresholds - threshold).argmin()))
+
+
+def extras(c, where, report, model, labels, calibration, cal_labels):
+    """Calibration error, ROC and suggested thresholds of one model; the last two of its probabilities by split."""
+    k = len(model.names)
+    known = labels < k
+    confidence, right = model.p.max(1)[known], (model.top == labels)[known]
+    order = np.argsort(confidence, kind="stable")
+    ece = 0.0
+    bins = np.array_split(order, min(15, len(order)))
+    c.same(f"{where}: bins", len(report["reliability"]["bins"]), len(bins))
+    for i, (one, mine) in enumerate(zip(report["reliability"]["bins"], bins)):
+        c.same(f"{where}: bin {i} n", one["n"], len(mine))
+        c.same(f"{where}: bin {i} confidence", one["confidence"], float(confidence[mine].mean()))
+        c.same(f"{where}: bin {i} accuracy", one["accuracy"], float(right[mine].mean()))
+        ece += len(mine) / len(order) * abs(right[mine].mean() - confidence[mine].mean())
+    c.same(f"{where}: ECE", report["reliability"]["ece"], float(ece))
+    for i, one in enumerate(report["classes"]):
+        at, mine = f"{where}.{one['class']}", labels == i
+        c.same(f"{at}.class", one["class"], model.names[i])
+        c.same(f"{at}.auc", one["auc"], float(roc_auc_score(mine, model.p[:, i])))
+        c.same(f"{at}.roc is short", len(one["roc"]) <= 400, True)
+        fpr, tpr, thresholds = roc_curve(mine, model.p[:, i], drop_intermediate=False)
+        for n, point in enumerate(one["roc"]):
+            got = (point["false_positive_rate"], point["true_positive_rate"])
+            j = nearest(thresholds, point["threshold"], got, (fpr, tpr))
+            c.same(f"{at}.roc[{n}].fpr", got[0], float(fpr[j]))
+            c.same(f"{at}.roc[{n}].tpr", got[1], float(tpr[j]))
+        precision, recall, thresholds = precision_recall_curve(cal_labels == i, calibration[:, i])
+        with np.errstate(invalid="ignore"):
+            f1 = np.nan_to_num(2 * precision * recall / (precision + recall))
+        best = one["best_f1"]
+        f = 2 * best["precision"] * best["recall"] / (best["precision"] + best["recall"])
+        c.same(f"{at}: the best F1", f, float(f1.max()))
+        reaching = recall[precision >= 0.95][:-1] if (precision[:-1] >= 0.95).any() else []
+        c.same(f"{at}: a precision of 0.95", one["at_precision"] is not None, len(reaching) > 0)
+        if len(reaching):
+            c.same(f"{at}: recall at a precision of 0.95", one["at_precision"]["recall"], float(max(reaching)))
+        for name in ("best_f1", "at_precision"):
+            if one[name] is not None:
+                got = (one[name]["precision"], one[name]["recall"])
+                j = nearest(thresholds, one[name]["threshold"], got, (precision, recall))
+                c.same(f"{at}.{name}.precision", got[0], float(precision[j]))
+                c.same(f"{at}.{name}.recall", got[1], float(recall[j]))
+
+
+def flips(c, report, comparison, n_old):
+    lost, won = len(comparison["negative_flips"]), comparison["n_positive_flips"]
+    c.same("flips.negative_flip_rate", report["negative_flip_rate"], lost / n_old)
+    c.same("flips.conditional", report["conditional_negative_flip_rate"], lost / comparison["n_right"])
+    p = 1.0 if lost == won else min(1.0, 2 * float(binom.cdf(min(lost, won), lost + won, 0.5)))
+    c.same("flips.mcnemar_p", report["mcnemar_p"], p)
 
 
 def places(c, asked, offset, manifest, z_old, z_new, labels):
@@ -332,6 +391,8 @@ def main():
         c.same("training.l2 has the widest interval", training["l2"], best["l2"])
     candidate = Model(manifest, softmax(z[sealed]))
     metrics(c, "candidate", report["candidate"], candidate, names, y, groups)
+    beside, cal = read("metrics.json"), split == CALIBRATION
+    extras(c, "candidate's metrics", beside["candidate"], candidate, y, softmax(z[cal]), labels[cal])
     if report["baseline"] is None:
         cal = split == CALIBRATION
         loss = float((logsumexp(z[cal], axis=1) - z[cal][np.arange(cal.sum()), labels[cal]]).mean())
@@ -345,6 +406,8 @@ def main():
             c.same(f"old rows of {name} are bit-equal", same, True)
         baseline = Model(base, softmax(z[sealed][:, :k]))
         metrics(c, "baseline", report["baseline"], baseline, names, y, groups)
+        extras(c, "baseline's metrics", beside["baseline"], baseline, y, softmax(z[cal][:, :k]), labels[cal])
+        flips(c, beside["flips"], report["comparison"], int((y < k).sum()))
         compare(c, report["comparison"], baseline, candidate, y, groups, images)
         cal = split == CALIBRATION
         limits = {x["id"]: x["limit"] for x in said["checks"]}

@@ -34,6 +34,7 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
             "head.safetensors",
             "manifest.json",
             "report.json",
+            "metrics.json",
             "scores.json",
             "verdict.json",
             "features.safetensors",

@@ -20,8 +20,9 @@ use crate::photos::{self, Few};
 use crate::world::{Database, Node, Story, World};
 
 /// The files that must come out the same, whatever the database and the hour.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "head.safetensors",
+    "metrics.json",
     "report.json",
     "manifest.json",
     "scores.json",

@@ -12,6 +12,7 @@ pub mod ids;
 pub mod job;
 pub mod judge;
 pub mod layout;
+pub mod metrics;
 pub mod model;
 pub mod names;
 pub mod people;

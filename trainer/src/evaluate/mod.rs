@@ -6,6 +6,7 @@
 
 mod curve;
 mod elsewhere;
+mod metrics;
 mod scores;
 mod structure;
 
@@ -14,9 +15,11 @@ use std::collections::BTreeMap;
 use domain::dataset::DatasetRow;
 use domain::ids::Digest;
 use domain::judge::{self, Counts, JudgedClass};
+use domain::metrics::Metrics;
 use domain::report::ModelMetrics;
 use domain::scores::SealedScores;
 
+use crate::evaluate::metrics::Answered;
 use crate::head::{Head, HeadError, Rows};
 
 pub use curve::{average_precision, curve, points};
@@ -40,6 +43,10 @@ pub struct EvaluationInput<'a> {
     pub images: &'a [&'a DatasetRow],
     /// Their features, in the same order.
     pub features: Rows<'a>,
+    /// Features of the calibration images, which suggest thresholds.
+    pub calibration: Rows<'a>,
+    /// Their classes, as indices into `classes`.
+    pub calibration_labels: &'a [usize],
     /// The candidate's classes: the baseline's first.
     pub classes: &'a [JudgedClass],
     /// The candidate.
@@ -55,6 +62,8 @@ pub struct Measured {
     pub counts: Counts,
     /// What they were made of.
     pub scores: SealedScores,
+    /// What is reported beside them.
+    pub metrics: Metrics,
 }
 
 /// Measures candidate and baseline.
@@ -66,14 +75,18 @@ pub struct Measured {
 /// Never for images whose class is one of `classes`.
 pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
     let n_old = input.baseline.map_or(0, |baseline| baseline.head.n_classes());
-    let (before, after) = match input.baseline {
-        Some(baseline) => {
-            let old = baseline.head.logits(&input.features)?;
-            let new = input.candidate.head.rows_from(n_old).logits(&input.features)?;
-            (Some(Scores::of(&old)), Scores::appended(&old, &new))
-        }
-        None => (None, Scores::of(&input.candidate.head.logits(&input.features)?)),
+    let answers = |features: &Rows<'_>| -> Result<(Option<Scores>, Scores), HeadError> {
+        Ok(match input.baseline {
+            Some(baseline) => {
+                let old = baseline.head.logits(features)?;
+                let new = input.candidate.head.rows_from(n_old).logits(features)?;
+                (Some(Scores::of(&old)), Scores::appended(&old, &new))
+            }
+            None => (None, Scores::of(&input.candidate.head.logits(features)?)),
+        })
     };
+    let (before, after) = answers(&input.features)?;
+    let (calibrated_before, calibrated) = answers(&input.calibration)?;
     let label = |row: &&DatasetRow| {
         let found = input.classes.iter().position(|class| class.name == row.class);
         found.expect("the caller's classes are those of its rows")
@@ -94,7 +107,28 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
     if let (Some(metrics), Some(before)) = (&mut counts.baseline, &before) {
         add_curves(metrics, before, &scores.labels);
     }
-    Ok(Measured { counts, scores })
+    let both = |sealed, calibration| {
+        let (labels, calibration_labels) = (scores.labels.as_slice(), input.calibration_labels);
+        let calibration = Answered {
+            scores: calibration,
+            labels: calibration_labels,
+        };
+        (Answered { scores: sealed, labels }, calibration)
+    };
+    let metrics = metrics::metrics(
+        input.classes,
+        both(&after, &calibrated),
+        before
+            .as_ref()
+            .zip(calibrated_before.as_ref())
+            .map(|(sealed, calibration)| both(sealed, calibration)),
+        counts.comparison.as_ref(),
+    );
+    Ok(Measured {
+        counts,
+        scores,
+        metrics,
+    })
 }
 
 /// Per image the number of its near-duplicate group, counted in the order of the groups' digests.

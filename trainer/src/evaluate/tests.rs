@@ -76,6 +76,12 @@ fn measured() -> Measured {
             dim: 4,
             index: &index,
         },
+        calibration: Rows {
+            data: &data,
+            dim: 4,
+            index: &index,
+        },
+        calibration_labels: &IMAGES.map(|(label, ..)| label),
         classes: &classes,
         candidate: JudgedHead {
             head: &candidate,

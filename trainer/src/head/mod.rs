@@ -197,7 +197,7 @@ pub fn log_sum_exp(logits: &[f64]) -> f64 {
 
 /// A count as a number.
 #[expect(clippy::cast_precision_loss, reason = "counts of images are far below 2^53")]
-const fn real(count: usize) -> f64 {
+pub(crate) const fn real(count: usize) -> f64 {
     count as f64
 }
 

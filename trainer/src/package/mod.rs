@@ -17,6 +17,8 @@ use crate::head::{Head, HeadFormatError};
 pub const HEAD_FILE: &str = "head.safetensors";
 /// The manifest's file: names all others by digest, and is named by its own.
 pub const MANIFEST_FILE: &str = "manifest.json";
+/// The file with what is reported beside the report.
+pub const METRICS_FILE: &str = "metrics.json";
 /// The evaluation report's file.
 pub const REPORT_FILE: &str = "report.json";
 /// The file with what both models said of every sealed image.

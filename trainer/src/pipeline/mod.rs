@@ -8,12 +8,13 @@ mod stages;
 mod train;
 
 use bytes::Bytes;
-use domain::dataset::{DatasetRow, Relabelled, rows_digest};
+use domain::dataset::{DatasetRow, Relabelled, Split, rows_digest};
 use domain::gate::policy::GatePolicy;
 use domain::gate::verdict::Verdict;
 use domain::ids::{Digest, JobId, ProjectId};
 use domain::job::{Stage, StageTime, TrainConfig};
 use domain::judge::JudgedClass;
+use domain::metrics::Metrics;
 use domain::model::{BackboneRef, ModelClass, ModelManifest, TrainingRecord};
 use domain::report::{EvaluationReport, SealedSet};
 use domain::scores::SealedScores;
@@ -25,7 +26,8 @@ use crate::features::{Extraction, FeatureError, Fetched, extract_missing, fetch}
 use crate::head::HeadError;
 use crate::observer::Observer;
 use crate::package::{
-    HEAD_FILE, MANIFEST_FILE, PackageError, REPORT_FILE, SCORES_FILE, VERDICT_FILE, canonical_json, package_file,
+    HEAD_FILE, MANIFEST_FILE, METRICS_FILE, PackageError, REPORT_FILE, SCORES_FILE, VERDICT_FILE, canonical_json,
+    package_file,
 };
 use crate::pipeline::plan::Plan;
 use crate::pipeline::stages::Stages;
@@ -74,7 +76,8 @@ pub struct Outcome {
     pub report: EvaluationReport,
     /// What the gate said.
     pub verdict: Verdict,
-    /// The files of the package by name: head.safetensors, manifest.json, report.json, scores.json, verdict.json.
+    /// The files of the package by name: head.safetensors, manifest.json, metrics.json, report.json,
+    /// scores.json, verdict.json.
     pub files: Vec<(String, Bytes)>,
     /// How long each stage took. The only thing here that differs from run to run.
     pub stage_times: Vec<StageTime>,
@@ -218,7 +221,11 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
         train(input, &plan, &samples, extraction.complete, observer)
     })?;
     let head_bytes = trained.head.to_safetensors().map_err(PackageError::from)?;
-    let Evaluated { report, scores } = stages.run(Stage::Evaluate, |_| {
+    let Evaluated {
+        report,
+        scores,
+        metrics,
+    } = stages.run(Stage::Evaluate, |_| {
         evaluated(
             (&reference, source.frozen()),
             input,
@@ -240,7 +247,7 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
             &plan,
             &trained,
             head_bytes,
-            (&report, &scores, &verdict),
+            (&report, &scores, &metrics, &verdict),
         )
     })?;
     Ok(Outcome {
@@ -257,6 +264,7 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
 struct Evaluated {
     report: EvaluationReport,
     scores: SealedScores,
+    metrics: Metrics,
 }
 
 fn evaluated(
@@ -268,9 +276,15 @@ fn evaluated(
     head_bytes: &[u8],
 ) -> Result<Evaluated, PipelineError> {
     let baseline = input.baseline.as_ref().zip(plan.baseline_head.as_ref());
-    let Measured { counts, scores } = evaluate(&EvaluationInput {
+    let Measured {
+        counts,
+        scores,
+        metrics,
+    } = evaluate(&EvaluationInput {
         images: &samples.sealed_rows,
         features: samples.sealed(),
+        calibration: samples.rows(Split::Calibration),
+        calibration_labels: samples.labels(Split::Calibration),
         classes: &plan.classes,
         candidate: JudgedHead {
             head: &trained.head,
@@ -311,7 +325,11 @@ fn evaluated(
         comparison: counts.comparison,
         structural,
     };
-    Ok(Evaluated { report, scores })
+    Ok(Evaluated {
+        report,
+        scores,
+        metrics,
+    })
 }
 
 type Files = Vec<(String, Bytes)>;
@@ -322,10 +340,11 @@ fn package(
     plan: &Plan,
     trained: &Trained,
     head: Bytes,
-    (report, scores, verdict): (&EvaluationReport, &SealedScores, &Verdict),
+    (report, scores, metrics, verdict): (&EvaluationReport, &SealedScores, &Metrics, &Verdict),
 ) -> Result<(ModelManifest, Digest, Files), PipelineError> {
     let report = canonical_json(REPORT_FILE, report)?;
     let scores = canonical_json(SCORES_FILE, scores)?;
+    let metrics = canonical_json(METRICS_FILE, metrics)?;
     let verdict_bytes = canonical_json(VERDICT_FILE, verdict)?;
     let class = |(idx, class): (usize, &JudgedClass)| ModelClass {
         name: class.name.clone(),
@@ -348,6 +367,7 @@ fn package(
         },
         files: vec![
             package_file(HEAD_FILE, &head),
+            package_file(METRICS_FILE, &metrics),
             package_file(REPORT_FILE, &report),
             package_file(SCORES_FILE, &scores),
             package_file(VERDICT_FILE, &verdict_bytes),
@@ -360,6 +380,7 @@ fn package(
     let files = vec![
         (HEAD_FILE.to_owned(), head),
         (MANIFEST_FILE.to_owned(), manifest_bytes),
+        (METRICS_FILE.to_owned(), metrics),
         (REPORT_FILE.to_owned(), report),
         (SCORES_FILE.to_owned(), scores),
         (VERDICT_FILE.to_owned(), verdict_bytes),

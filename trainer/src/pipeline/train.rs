@@ -51,7 +51,7 @@ impl<'a> Samples<'a> {
         }
     }
 
-    fn rows(&self, split: Split) -> Rows<'_> {
+    pub(super) fn rows(&self, split: Split) -> Rows<'_> {
         Rows {
             data: &self.features.data,
             dim: self.features.dim,
@@ -59,7 +59,7 @@ impl<'a> Samples<'a> {
         }
     }
 
-    fn labels(&self, split: Split) -> &[usize] {
+    pub(super) fn labels(&self, split: Split) -> &[usize] {
         &self.parts[split as usize].labels
     }
 

@@ -1,0 +1,96 @@
+//! What is reported of a model beside the report that the gate reads: the package's `metrics.json`. Nothing here decides.
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::ClassName;
+
+/// Calibration, ranking and flips of a candidate and its baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Version of this format: 1.
+    pub format: u32,
+    /// The candidate.
+    pub candidate: ModelExtras,
+    /// The baseline, on the same photos.
+    pub baseline: Option<ModelExtras>,
+    /// One against the other.
+    pub flips: Option<FlipRates>,
+}
+
+/// One model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelExtras {
+    /// How far its probabilities are true, over sealed photos of its own classes.
+    pub reliability: Reliability,
+    /// One per class of this model.
+    pub classes: Vec<ClassExtras>,
+}
+
+/// Largest probabilities against how often they are right (Guo et al. 2017, <https://arxiv.org/abs/1706.04599>).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reliability {
+    /// Σ n/N · |share right − mean probability| over the bins; none without photos.
+    pub ece: Option<f64>,
+    /// At most 15 of as equal mass as can be, by rising probability.
+    pub bins: Vec<ReliabilityBin>,
+}
+
+/// Photos with like probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// Photos.
+    pub n: usize,
+    /// Mean of their largest probabilities.
+    pub confidence: f64,
+    /// Share whose largest probability is their own class's.
+    pub accuracy: f64,
+}
+
+/// One class of one model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassExtras {
+    /// The class.
+    pub class: ClassName,
+    /// Area under the ROC curve on sealed photos; none where all are of the class or none is.
+    pub auc: Option<f64>,
+    /// Its corners, at most 400, thresholds falling.
+    pub roc: Vec<RocPoint>,
+    /// The threshold with the largest F1 on calibration photos.
+    pub best_f1: Option<Suggested>,
+    /// The threshold with the largest recall at a precision of 0.95 or more on calibration photos; none where none has it.
+    pub at_precision: Option<Suggested>,
+}
+
+/// Accepting every photo whose probability of the class is at least `threshold`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RocPoint {
+    /// Probability.
+    pub threshold: f64,
+    /// Share of the photos of other classes that is accepted.
+    pub false_positive_rate: f64,
+    /// Share of the photos of the class that is accepted.
+    pub true_positive_rate: f64,
+}
+
+/// A threshold that calibration photos suggest. The model keeps its own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suggested {
+    /// Probability.
+    pub threshold: f64,
+    /// On calibration photos.
+    pub precision: f64,
+    /// On calibration photos.
+    pub recall: f64,
+}
+
+/// Sealed photos of old classes that changed between right and wrong
+/// (Yan et al. 2021, positive-congruent training, <https://arxiv.org/abs/2011.09161>).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlipRates {
+    /// Lost, of all photos of old classes.
+    pub negative_flip_rate: Option<f64>,
+    /// Lost, of those that the baseline had right.
+    pub conditional_negative_flip_rate: Option<f64>,
+    /// McNemar's exact two-sided p over lost and won photos.
+    pub mcnemar_p: f64,
+}
