@@ -22,14 +22,6 @@ use crate::components::view;
 use crate::language::{LanguageSwitch, Languages};
 
 const MINUTE_US: i64 = 60_000_000;
-const STATES: [JobState; 6] = [
-    JobState::Draft,
-    JobState::Queued,
-    JobState::Running,
-    JobState::Succeeded,
-    JobState::Failed,
-    JobState::Cancelled,
-];
 const VERDICTS: [VerdictState; 3] = [VerdictState::Pass, VerdictState::Unproven, VerdictState::Fail];
 /// Colours of `style/tokens.css`; each has a class `swatch-…`.
 const COLOURS: [&str; 15] = [
@@ -126,7 +118,7 @@ fn Words() -> impl IntoView {
         .into_iter()
         .map(|state| view! { <VerdictTag state/> " " })
         .collect();
-    let states: Vec<_> = STATES
+    let states: Vec<_> = JobState::ALL
         .into_iter()
         .map(|state| view! { <StateTag state/> " " })
         .collect();

@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use domain::api::dial::{DialCount, DialPlace, DialPlaces, DialShare, NewDial};
+use domain::api::dial::{DialCount, DialPlace, DialPlaces, NewDial};
 use domain::dataset::Split;
 use domain::ids::ModelId;
 use domain::job::{Job, JobSpec, TrainConfig};
 use domain::model::{ClassRole, Model};
-use domain::report::{Dial, EvaluationReport, ReportClass};
+use domain::report::{Dial, EvaluationReport, GroupCount, ReportClass};
 use serde::Deserialize;
 use trainer::head::{Head, PlaceCounts, Places, PlacesInput, Rows};
 use trainer::package::{HEAD_FILE, REPORT_FILE};
@@ -157,7 +157,7 @@ fn counted(
         taus: &taus,
         rejects: &rejects,
     });
-    let count = |(class, (n, x)): (&ReportClass, (usize, usize))| DialCount {
+    let count = |(class, GroupCount { n, x }): (&ReportClass, GroupCount)| DialCount {
         class: class.name.clone(),
         n,
         x,
@@ -165,13 +165,13 @@ fn counted(
     let place = |offset: &f64| {
         let PlaceCounts {
             lost,
-            false_new: (n, x),
+            false_new,
             recalled,
         } = places.at(offset - dial.offset);
         DialPlace {
             offset: *offset,
             old: classes.iter().zip(lost).map(count).collect(),
-            false_new: DialShare { n, x },
+            false_new,
             new: classes.iter().skip(n_old).zip(recalled).map(count).collect(),
         }
     };

@@ -209,32 +209,30 @@ async fn sessions(fresh: &Fresh) -> Result<()> {
 
     // A link that nobody opened for a day; asked again, another one, which is good once and ends the asking.
     let fourth = rest::cookie(&fresh.post("/session", &body).send().await?)?;
-    let invite = async || -> Result<(StatusCode, String)> {
-        let invite = fresh.post("/users", &json!({ "name": "bob", "role": "viewer" }));
-        let invite = invite.header("cookie", &fourth).header("sec-fetch-site", "same-origin");
-        let answer = invite.send().await?;
-        let (status, invited) = (answer.status(), answer.json::<Value>().await?);
-        let path = invited["setup_path"].as_str().unwrap_or_default();
-        Ok((status, path.rsplit('=').next().unwrap_or_default().to_owned()))
+    let bob = json!({ "name": "bob", "role": "viewer" });
+    let asked = |cookie: &str| {
+        let invite = fresh.post("/users", &bob).header("cookie", cookie);
+        invite.header("sec-fetch-site", "same-origin")
     };
-    let (_, first) = invite().await?;
-    fresh.pass(11 * HOUR);
-    let (status, key) = invite().await?;
-    ensure!(status == StatusCode::CREATED && key != first, "{status}");
+    let invite = async |cookie: &str| -> Result<String> {
+        let answer = asked(cookie).send().await?;
+        ensure!(answer.status() == StatusCode::CREATED, "{}", answer.status());
+        let invited: Value = answer.json().await?;
+        let path = invited["setup_path"].as_str().unwrap_or_default();
+        Ok(path.rsplit('=').next().unwrap_or_default().to_owned())
+    };
     let with = |key: &str| fresh.post("/setup", &json!({ "key": key, "password": PASSWORD }));
+    let first = invite(&fourth).await?;
+    fresh.pass(11 * HOUR);
+    let second = invite(&fourth).await?;
+    ensure!(second != first, "a new link");
     fresh.nobody.refused(with(&first), 410).await?;
     fresh.pass(24 * HOUR);
-    fresh.nobody.refused(with(&key), 410).await?;
+    fresh.nobody.refused(with(&second), 410).await?;
     let fifth = rest::cookie(&fresh.post("/session", &body).send().await?)?;
-    let again = fresh.post("/users", &json!({ "name": "bob", "role": "viewer" }));
-    let again = again.header("cookie", &fifth).header("sec-fetch-site", "same-origin");
-    let invited: Value = again.send().await?.json().await?;
-    let key = invited["setup_path"].as_str().and_then(|path| path.rsplit('=').next());
-    let used = with(key.unwrap_or_default()).send().await?;
+    let used = with(&invite(&fifth).await?).send().await?;
     ensure!(used.status().is_success(), "{}", used.status());
-    let late = fresh.post("/users", &json!({ "name": "bob", "role": "viewer" }));
-    let late = late.header("cookie", &fifth).header("sec-fetch-site", "same-origin");
-    fresh.nobody.refused(late, 409).await?;
+    fresh.nobody.refused(asked(&fifth), 409).await?;
     Ok(())
 }
 

@@ -27,6 +27,16 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// All, in the order of a job's life.
+    pub const ALL: [Self; 6] = [
+        Self::Draft,
+        Self::Queued,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
     /// The word used in JSON and the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -64,15 +74,8 @@ impl JobState {
 impl std::str::FromStr for JobState {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let all = [
-            Self::Draft,
-            Self::Queued,
-            Self::Running,
-            Self::Succeeded,
-            Self::Failed,
-            Self::Cancelled,
-        ];
-        all.into_iter()
+        Self::ALL
+            .into_iter()
             .find(|state| state.as_str() == text)
             .ok_or_else(|| format!("{text:?} is not a job state"))
     }
@@ -309,17 +312,9 @@ mod tests {
 
     #[test]
     fn final_states_are_final() {
-        let all = [
-            JobState::Draft,
-            JobState::Queued,
-            JobState::Running,
-            JobState::Succeeded,
-            JobState::Failed,
-            JobState::Cancelled,
-        ];
-        for from in all {
+        for from in JobState::ALL {
             assert_eq!(from.as_str().parse::<JobState>(), Ok(from));
-            for to in all {
+            for to in JobState::ALL {
                 if from.is_final() {
                     assert!(!from.may_become(to));
                 }

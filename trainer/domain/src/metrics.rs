@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::names::ClassName;
+use crate::report::Comparison;
+use crate::stats::mcnemar_exact;
 
 /// Calibration, ranking and flips of a candidate and its baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,4 +95,19 @@ pub struct FlipRates {
     pub conditional_negative_flip_rate: Option<f64>,
     /// McNemar's exact two-sided p over lost and won photos.
     pub mcnemar_p: f64,
+}
+
+impl FlipRates {
+    /// Of a comparison over `n_old` photos of old classes.
+    #[must_use]
+    pub fn of(comparison: &Comparison, n_old: u64) -> Self {
+        let lost = comparison.negative_flips.len() as u64;
+        #[expect(clippy::cast_precision_loss, reason = "counts of photos are far below 2^53")]
+        let share = |n: u64| (n > 0).then(|| lost as f64 / n as f64);
+        Self {
+            negative_flip_rate: share(n_old),
+            conditional_negative_flip_rate: share(comparison.n_right),
+            mcnemar_p: mcnemar_exact(comparison.n_positive_flips, lost),
+        }
+    }
 }

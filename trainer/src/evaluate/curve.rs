@@ -13,14 +13,32 @@ const TOLERANCE: f64 = 0.002;
 /// Precision and recall at every distinct score, thresholds falling. `scores` holds each image's score and whether it is
 /// of the class; empty where none is.
 #[must_use]
-pub fn points(mut scores: Vec<(f64, bool)>) -> Vec<CurvePoint> {
-    let n_class = scores.iter().filter(|(_, of_class)| *of_class).count();
+pub fn points(scores: Vec<(f64, bool)>) -> Vec<CurvePoint> {
+    let steps = steps(scores);
+    let n_class = steps.last().map_or(0, |step| step.right);
     if n_class == 0 {
         return Vec::new();
     }
+    let point = |step: Step| CurvePoint {
+        threshold: step.threshold,
+        precision: ratio(step.right, step.right + step.wrong),
+        recall: ratio(step.right, n_class),
+    };
+    steps.into_iter().map(point).collect()
+}
+
+/// What is accepted from a threshold on: images of the class and others.
+pub(super) struct Step {
+    pub(super) threshold: f64,
+    pub(super) right: usize,
+    pub(super) wrong: usize,
+}
+
+/// One for every distinct score, falling; the last accepts everything.
+pub(super) fn steps(mut scores: Vec<(f64, bool)>) -> Vec<Step> {
     scores.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut points = Vec::new();
-    let (mut right, mut wrong) = (0_usize, 0_usize);
+    let mut steps = Vec::new();
+    let (mut right, mut wrong) = (0, 0);
     for (idx, (threshold, of_class)) in scores.iter().enumerate() {
         if *of_class {
             right += 1;
@@ -28,14 +46,14 @@ pub fn points(mut scores: Vec<(f64, bool)>) -> Vec<CurvePoint> {
             wrong += 1;
         }
         if scores.get(idx + 1).is_none_or(|next| next.0 < *threshold) {
-            points.push(CurvePoint {
+            steps.push(Step {
                 threshold: *threshold,
-                precision: ratio(right, right + wrong),
-                recall: ratio(right, n_class),
+                right,
+                wrong,
             });
         }
     }
-    points
+    steps
 }
 
 /// AP = Σ (`R_i` − `R_{i−1}`) `P_i` over all points: no interpolation, as scikit-learn's `average_precision_score`.

@@ -4,8 +4,8 @@ use domain::judge::JudgedClass;
 use domain::metrics::{ClassExtras, FlipRates, Metrics, ModelExtras, Reliability, ReliabilityBin, RocPoint, Suggested};
 use domain::report::Comparison;
 use domain::scores::TopScores;
-use domain::stats::mcnemar_exact;
 
+use crate::evaluate::curve::{Step, steps};
 use crate::evaluate::{Scores, points};
 use crate::head::real;
 
@@ -41,14 +41,14 @@ pub(super) fn metrics(
         format: 1,
         candidate: extras(classes, candidate),
         baseline: baseline.map(|both| extras(classes, both)),
-        flips: comparison.map(|comparison| flips(comparison, n_old)),
+        flips: comparison.map(|comparison| FlipRates::of(comparison, n_old as u64)),
     }
 }
 
 fn extras(classes: &[JudgedClass], (sealed, calibration): Both<'_>) -> ModelExtras {
     let n_classes = sealed.scores.n_classes;
     let of_class = |class_idx: usize| {
-        let roc = roc(&ranked(sealed, class_idx));
+        let roc = roc(ranked(sealed, class_idx));
         let suggestions = points(ranked(calibration, class_idx));
         let suggested = |idx: usize| Suggested {
             threshold: suggestions[idx].threshold,
@@ -121,31 +121,18 @@ fn reliability(top: &TopScores, labels: &[usize], n_classes: usize) -> Reliabili
 }
 
 /// The curve at every distinct probability, falling; empty where all photos are of the class or none is.
-fn roc(ranked: &[(f64, bool)]) -> Vec<RocPoint> {
-    let n_class = ranked.iter().filter(|(_, of_class)| *of_class).count();
-    let n_others = ranked.len() - n_class;
+fn roc(ranked: Vec<(f64, bool)>) -> Vec<RocPoint> {
+    let steps = steps(ranked);
+    let (n_class, n_others) = steps.last().map_or((0, 0), |all| (all.right, all.wrong));
     if n_class == 0 || n_others == 0 {
         return Vec::new();
     }
-    let mut ranked = ranked.to_vec();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut hits, mut alarms) = (0, 0);
-    let mut points = Vec::new();
-    for (idx, (threshold, of_class)) in ranked.iter().enumerate() {
-        if *of_class {
-            hits += 1;
-        } else {
-            alarms += 1;
-        }
-        if ranked.get(idx + 1).is_none_or(|next| next.0 < *threshold) {
-            points.push(RocPoint {
-                threshold: *threshold,
-                false_positive_rate: real(alarms) / real(n_others),
-                true_positive_rate: real(hits) / real(n_class),
-            });
-        }
-    }
-    points
+    let point = |step: Step| RocPoint {
+        threshold: step.threshold,
+        false_positive_rate: real(step.wrong) / real(n_others),
+        true_positive_rate: real(step.right) / real(n_class),
+    };
+    steps.into_iter().map(point).collect()
 }
 
 /// The area by trapezoids from (0, 0): ties count a half, as scikit-learn's `roc_auc_score`.
@@ -188,17 +175,6 @@ fn thinned(roc: Vec<RocPoint>) -> Vec<RocPoint> {
         .collect()
 }
 
-fn flips(comparison: &Comparison, n_old: usize) -> FlipRates {
-    let lost = comparison.negative_flips.len();
-    #[expect(clippy::cast_precision_loss, reason = "counts of photos are far below 2^53")]
-    let share = |n: u64| (n > 0).then(|| real(lost) / n as f64);
-    FlipRates {
-        negative_flip_rate: share(n_old as u64),
-        conditional_negative_flip_rate: share(comparison.n_right),
-        mcnemar_p: mcnemar_exact(comparison.n_positive_flips, lost as u64),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,26 +183,27 @@ mod tests {
     fn areas_are_scikit_learns() {
         // roc_auc_score; 0.5 where all scores are tied; undefined where only one kind is there.
         let mixed = [(0.1, false), (0.4, false), (0.35, true), (0.8, true)];
-        assert_eq!(auc(&roc(&mixed)), Some(0.75));
-        assert_eq!(auc(&roc(&[(0.5, true), (0.5, false), (0.5, false)])), Some(0.5));
-        assert_eq!(auc(&roc(&[(0.2, false), (0.9, true)])), Some(1.0));
-        assert_eq!(auc(&roc(&[(0.9, false), (0.2, true)])), Some(0.0));
+        assert_eq!(auc(&roc(mixed.to_vec())), Some(0.75));
+        assert_eq!(auc(&roc(vec![(0.5, true), (0.5, false), (0.5, false)])), Some(0.5));
+        assert_eq!(auc(&roc(vec![(0.2, false), (0.9, true)])), Some(1.0));
+        assert_eq!(auc(&roc(vec![(0.9, false), (0.2, true)])), Some(0.0));
         for one_kind in [vec![(0.3, true)], vec![(0.3, false); 4], Vec::new()] {
-            assert_eq!(auc(&roc(&one_kind)), None);
+            assert_eq!(auc(&roc(one_kind)), None);
         }
     }
 
     #[test]
     fn straight_stretches_keep_their_ends_and_long_curves_their_first_and_last() {
         let perfect: Vec<(f64, bool)> = (0..6).map(|i| (f64::from(i) / 10.0, i >= 3)).collect();
-        let kept = corners(&roc(&perfect));
+        let kept = corners(&roc(perfect));
         let rates: Vec<(f64, f64)> = kept
             .iter()
             .map(|point| (point.false_positive_rate, point.true_positive_rate))
             .collect();
         assert_eq!(rates, [(0.0, 1.0 / 3.0), (0.0, 1.0), (1.0, 1.0)]);
         let long: Vec<(f64, bool)> = (0..4_000).map(|i| (f64::from(i), i % 2 == 0)).collect();
-        let (all, few) = (corners(&roc(&long)), thinned(corners(&roc(&long))));
+        let all = corners(&roc(long));
+        let few = thinned(all.clone());
         assert!(all.len() > 3_000 && few.len() == MOST_CORNERS);
         assert_eq!((few.first(), few.last()), (all.first(), all.last()));
     }

@@ -2,7 +2,7 @@
 
 use domain::scores::TopScores;
 
-use crate::head::{Logits, log_sum_exp};
+use crate::head::{Logits, log_sum_exp, top};
 
 /// Probabilities, (images, classes), row-major, and the class on top of each image.
 #[derive(Clone, Debug)]
@@ -76,12 +76,4 @@ impl Scores {
         self.top.classes.push(class_idx);
         self.top.probabilities.push(self.probabilities[start + class_idx]);
     }
-}
-
-/// The largest logit and its place; the first of equals.
-fn top(z: &[f64]) -> (usize, f64) {
-    z.iter().copied().enumerate().fold(
-        (0, f64::NEG_INFINITY),
-        |best, (idx, z)| if z > best.1 { (idx, z) } else { best },
-    )
 }

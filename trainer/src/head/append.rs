@@ -7,11 +7,11 @@
 use domain::report::Trial;
 
 use crate::head::cold::{falling, regularised};
-use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval, top};
+use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::Features;
 use crate::head::product::{Logits, Rows, logits};
-use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, real};
+use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, real, top};
 
 /// What an append fit learns from. Classes are counted through: the baseline's, then the new ones.
 #[derive(Clone, Copy, Debug)]

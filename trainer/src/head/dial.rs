@@ -267,14 +267,6 @@ fn within(mut last: Vec<f64>, budget: f64) -> Option<f64> {
     last.get(allowed).copied()
 }
 
-/// The largest value and its place; the first of equals.
-pub(super) fn top(z: &[f64]) -> (usize, f64) {
-    z.iter().copied().enumerate().fold(
-        (0, f64::NEG_INFINITY),
-        |best, (idx, z)| if z > best.1 { (idx, z) } else { best },
-    )
-}
-
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

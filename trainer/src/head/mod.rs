@@ -195,6 +195,14 @@ pub fn log_sum_exp(logits: &[f64]) -> f64 {
     top + logits.iter().map(|z| (z - top).exp()).sum::<f64>().ln()
 }
 
+/// The largest value and its place; the first of equals.
+pub(crate) fn top(z: &[f64]) -> (usize, f64) {
+    z.iter().copied().enumerate().fold(
+        (0, f64::NEG_INFINITY),
+        |best, (idx, z)| if z > best.1 { (idx, z) } else { best },
+    )
+}
+
 /// A count as a number.
 #[expect(clippy::cast_precision_loss, reason = "counts of images are far below 2^53")]
 pub(crate) const fn real(count: usize) -> f64 {

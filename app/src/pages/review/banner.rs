@@ -198,14 +198,15 @@ fn Publish(
         });
         sending.post(format!("/api/v1/channels/{}/releases", segment(&name)), &body);
     };
+    let flag = |text: AnyView| Some(view! { <p class="flag"><strong>{text}</strong></p> });
     let why = move || match needs.get() {
         // The server may know of another cause, and has said so then.
         Overrides::Nothing => {
             let asked = refused.with(|refused| refused.as_ref().is_some_and(|error| error.status == 422));
             asked.then(|| ().into_any())
         }
-        Overrides::Verdict => Some(t!(i18n, publish.why_verdict)),
-        Overrides::OtherBaseline => Some(t!(i18n, publish.why_baseline)),
+        Overrides::Verdict => flag(t!(i18n, publish.why_verdict)),
+        Overrides::OtherBaseline => flag(t!(i18n, publish.why_baseline)),
     };
     let options: Vec<_> = names
         .into_iter()
@@ -240,7 +241,7 @@ fn Publish(
                 why()
                     .map(|why| {
                         view! {
-                            <div class="flag"><strong>{why}</strong></div>
+                            {why}
                             <label class="field">
                                 <span>{t!(i18n, publish.reason)}</span>
                                 <textarea

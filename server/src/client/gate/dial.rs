@@ -74,6 +74,6 @@ pub(super) async fn turn(model: &Model, offset: f64, api: &Api, output: &Output)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of photos are far below 2^53")]
-fn share(x: usize, n: usize) -> String {
+fn share(x: u64, n: u64) -> String {
     percent((n > 0).then(|| x as f64 / n as f64))
 }

@@ -1,9 +1,9 @@
 //! Why the gate said what it said of a model.
 
 use domain::gate::verdict::{Check, Verdict, VerdictState};
+use domain::metrics::FlipRates;
 use domain::model::Model;
-use domain::report::{Comparison, EvaluationReport};
-use domain::stats::mcnemar_exact;
+use domain::report::EvaluationReport;
 use serde::Serialize;
 
 use crate::client::api::Api;
@@ -14,7 +14,7 @@ use crate::client::output::{Output, percent};
 pub(super) async fn run(model: &Model, api: &Api, output: &Output) -> Result<(), ClientError> {
     let verdict: Verdict = api.get(&["models", &model.id.0, "verdict"], &[]).await?;
     let report: EvaluationReport = api.get(&["models", &model.id.0, "report"], &[]).await?;
-    let flips = report.comparison.as_ref().map(Flips::of);
+    let flips = Flips::of(&report);
     if output.json {
         output.document(&Explained {
             verdict: &verdict,
@@ -55,9 +55,9 @@ pub(super) async fn run(model: &Model, api: &Api, output: &Output) -> Result<(),
              p is {:.3}.",
             flips.negative,
             flips.n_right,
-            percent(flips.negative_rate),
+            percent(flips.rates.conditional_negative_flip_rate),
             flips.positive,
-            flips.mcnemar_p
+            flips.rates.mcnemar_p
         ));
     }
     Ok(())
@@ -78,26 +78,21 @@ struct Flips {
     n_right: u64,
     /// Right before, lost now.
     negative: u64,
-    /// Their share of what was right before (the conditional negative flip rate,
-    /// <https://openaccess.thecvf.com/content/CVPR2021/html/Yan_Positive-Congruent_Training_Towards_Regression-Free_Model_Updates_CVPR_2021_paper.html>).
-    negative_rate: Option<f64>,
     /// Wrong before, right now.
     positive: u64,
-    mcnemar_p: f64,
+    #[serde(flatten)]
+    rates: FlipRates,
 }
 
 impl Flips {
-    fn of(comparison: &Comparison) -> Self {
-        let (n_right, negative) = (comparison.n_right, comparison.negative_flips.len() as u64);
-        let positive = comparison.n_positive_flips;
-        #[expect(clippy::cast_precision_loss, reason = "counts of photos are far below 2^53")]
-        let negative_rate = (n_right > 0).then(|| negative as f64 / n_right as f64);
-        Self {
-            n_right,
-            negative,
-            negative_rate,
-            positive,
-            mcnemar_p: mcnemar_exact(positive, negative),
-        }
+    fn of(report: &EvaluationReport) -> Option<Self> {
+        let comparison = report.comparison.as_ref()?;
+        let old = report.classes.iter().filter(|class| !class.is_new);
+        Some(Self {
+            n_right: comparison.n_right,
+            negative: comparison.negative_flips.len() as u64,
+            positive: comparison.n_positive_flips,
+            rates: FlipRates::of(comparison, old.map(|class| class.n_images).sum()),
+        })
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::names::ClassName;
+use crate::report::GroupCount;
 
 /// The dial of a model, and what is true at some of its places. Counted on `calibration`: the sealed photos choose nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub struct DialPlace {
     /// Per old class, what the baseline accepts rightly, and of that the lost.
     pub old: Vec<DialCount>,
     /// Photos of old classes, and of these the ones accepted as new.
-    pub false_new: DialShare,
+    pub false_new: GroupCount,
     /// Per new class, its photos, and of these the ones accepted as it.
     pub new: Vec<DialCount>,
 }
@@ -41,19 +42,9 @@ pub struct DialCount {
     /// The class.
     pub class: ClassName,
     /// All.
-    pub n: usize,
+    pub n: u64,
     /// The ones meant.
-    pub x: usize,
-}
-
-/// `x` of `n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DialShare {
-    /// All.
-    pub n: usize,
-    /// The ones meant.
-    pub x: usize,
+    pub x: u64,
 }
 
 /// Turn the dial: a job that makes the same model with the dial elsewhere, judged like any other.

@@ -1,7 +1,9 @@
 //! What each place of the dial costs and brings: exact counts at any offset, from one pass over cached logits.
 
+use domain::report::GroupCount;
+
 use super::{accept_offset, loss_offset};
-use crate::head::{Logits, log_sum_exp};
+use crate::head::{Logits, log_sum_exp, top};
 
 /// The images that the dial is chosen on, and what the candidate says of them.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +38,11 @@ pub struct Places {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlaceCounts {
     /// Per old class: what the baseline accepts rightly, and of that the lost.
-    pub lost: Vec<(usize, usize)>,
+    pub lost: Vec<GroupCount>,
     /// Images of old classes, and of these the ones accepted as new.
-    pub false_new: (usize, usize),
+    pub false_new: GroupCount,
     /// Per new class: its images, and of these the ones accepted as it.
-    pub recalled: Vec<(usize, usize)>,
+    pub recalled: Vec<GroupCount>,
 }
 
 impl Places {
@@ -59,7 +61,7 @@ impl Places {
         };
         for ((old, new), label) in input.old.iter().zip(input.new.iter()).zip(input.labels) {
             let lse_old = log_sum_exp(old);
-            let (top_idx, top) = super::top(old);
+            let (top_idx, top) = top(old);
             let accepted_from = |n: usize| accept_offset(n, new_taus[n], lse_old, top, new);
             if let Some(n) = label.checked_sub(n_old) {
                 places.n_new[n] += 1;
@@ -90,19 +92,16 @@ impl Places {
     #[must_use]
     pub fn at(&self, shift: f64) -> PlaceCounts {
         let reached = |offsets: &[f64]| offsets.partition_point(|offset| *offset <= shift);
+        let of = |n: usize, x: usize| GroupCount {
+            n: n as u64,
+            x: x as u64,
+        };
+        let lost = |offsets: &Vec<f64>| of(offsets.len(), offsets.partition_point(|last| *last < shift));
+        let recalled = self.recalled_from.iter().zip(&self.n_new);
         PlaceCounts {
-            lost: self
-                .kept_until
-                .iter()
-                .map(|offsets| (offsets.len(), offsets.partition_point(|last| *last < shift)))
-                .collect(),
-            false_new: (self.n_old_images, reached(&self.new_from)),
-            recalled: self
-                .recalled_from
-                .iter()
-                .zip(&self.n_new)
-                .map(|(offsets, n)| (*n, reached(offsets)))
-                .collect(),
+            lost: self.kept_until.iter().map(lost).collect(),
+            false_new: of(self.n_old_images, reached(&self.new_from)),
+            recalled: recalled.map(|(offsets, n)| of(*n, reached(offsets))).collect(),
         }
     }
 }

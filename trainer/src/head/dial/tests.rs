@@ -1,5 +1,6 @@
 //! Every closed form against the probabilities it stands for, on random logits.
 
+use domain::report::GroupCount;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
@@ -206,6 +207,10 @@ fn the_offset_is_the_middle_and_one_logit_stands_for_an_open_end() {
 
 #[test]
 fn every_place_is_what_counting_says() {
+    let of = |n: usize, x: usize| GroupCount {
+        n: n as u64,
+        x: x as u64,
+    };
     for seed in 0..20 {
         let world = World::new(seed);
         let logits = |of: fn(&Image) -> &Vec<f64>, n_classes| Logits {
@@ -230,9 +235,14 @@ fn every_place_is_what_counting_says() {
             let shift = f64::from(step) * 0.137;
             let counted = world.counts(&[0.0; 2], shift);
             let expected = PlaceCounts {
-                lost: counted.right.into_iter().zip(counted.lost).collect(),
-                false_new: (120, counted.false_new),
-                recalled: counted.recalled.into_iter().map(|x| (30, x)).collect(),
+                lost: counted
+                    .right
+                    .into_iter()
+                    .zip(counted.lost)
+                    .map(|(n, x)| of(n, x))
+                    .collect(),
+                false_new: of(120, counted.false_new),
+                recalled: counted.recalled.into_iter().map(|x| of(30, x)).collect(),
             };
             assert_eq!(places.at(shift), expected, "seed {seed}, shift {shift}");
         }
