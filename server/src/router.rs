@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    channels, dataset_versions, datasets, dial, events, features, images, jobs, models, overview, projects,
+    channels, dataset_versions, datasets, dial, events, features, images, jobs, models, overview, policies, projects,
     requests as responses, session, setup, tokens, users,
 };
 use crate::auth::{guard, sessions};
@@ -68,11 +68,13 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(features::get))
         .routes(routes!(dial::get, dial::turn))
         .routes(routes!(models::backbones))
-        .routes(routes!(models::policies))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::save))
         .routes(routes!(channels::list))
         .routes(routes!(channels::get))
         .routes(routes!(channels::publish))
         .routes(routes!(channels::undo))
+        .routes(routes!(channels::anchor))
         .routes(routes!(channels::releases))
 }
 

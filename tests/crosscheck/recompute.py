@@ -147,6 +147,10 @@ def compare(c, report, b, m, labels, groups, images):
     c.same("comparison.false_new.n", report["false_new"]["n"], len(set(groups[old])))
     c.same("comparison.false_new.x", report["false_new"]["x"], len(set(groups[old & is_new])))
     c.same("comparison.n_right", report["n_right"], int(b_right.sum()))
+    c.same("comparison.flipped.n", report["flipped"]["n"], len(set(groups[b_right])))
+    c.same("comparison.flipped.x", report["flipped"]["x"], len(set(groups[lost])))
+    if report["recall_changes"]:
+        bootstrap(c, report["recall_changes"], b, m, labels, groups)
     flips = {f["image"]: f for f in report["negative_flips"]}
     c.same("comparison.negative_flips", len(flips), int(lost.sum()))
     for i in np.flatnonzero(lost):
@@ -169,6 +173,37 @@ def compare(c, report, b, m, labels, groups, images):
     forbidden = table[:, :k].copy()
     forbidden[np.arange(k), np.arange(k)] = 0
     c.same("comparison.n_forbidden", report["n_forbidden"], int(forbidden.sum()))
+
+
+def bootstrap(c, changes, b, m, labels, groups):
+    """Bounds on the change of recall, by drawing groups one after the other with numpy."""
+    k, rng = len(b.names), np.random.default_rng(1)
+    c.same("recall changes: classes", json.dumps([x["class"] for x in changes]), json.dumps(b.names))
+    for i, one in enumerate(changes):
+        at, mine = f"recall change of {one['class']}", labels == i
+        right = lambda model: (~(np.append(~model.rejects, False)[model.answer]) if b.rejects[i] else model.answer == i)[mine]
+        before, after = right(b), right(m)
+        of, own = np.unique(groups[mine], return_inverse=True)
+        size, gain = np.bincount(own), np.bincount(own, weights=after.astype(float) - before)
+        n = len(of)
+        c.same(f"{at}.n", one["n"], n)
+        c.same(f"{at}.x", one["x"], int((gain < 0).sum()))
+        c.same(f"{at}.value", one["value"], float(gain.sum() / size.sum()))
+        drawn = rng.integers(0, n, (20_000, n))
+        values = np.sort(gain[drawn].sum(1) / size[drawn].sum(1))
+        # Two sets of draws agree on a quantile as far as their own error goes; where a bound is an atom, on the atom.
+        for name, share in (("lower", one["alpha"]), ("upper", 1 - one["alpha"] / k)):
+            spread = 5 * math.sqrt(share * (1 - share) * (1 / 10_000 + 1 / 20_000))
+            low, high = (values[int(np.clip(q * 20_000, 0, 19_999))] for q in (share - spread, share + spread))
+            c.same(f"{at}.{name} is near {low} … {high}", bool(low - 1e-12 <= one[name] <= high + 1e-12), True)
+
+
+def calibration_error(model, labels, k):
+    """Over images of the first k classes, 15 bins of equal mass."""
+    known = labels < k
+    confidence, right = model.top_p[known], (model.top == labels)[known]
+    bins = np.array_split(np.argsort(confidence, kind="stable"), min(15, int(known.sum())))
+    return float(sum(len(x) * abs(right[x].mean() - confidence[x].mean()) for x in bins) / known.sum())
 
 
 def nearest(thresholds, threshold, got, curves):
@@ -328,14 +363,28 @@ def verdict(c, report, verdict):
             state = "fail" if broken else "pass"
         elif check["id"] == "coverage":
             state = "pass" if 0 < report["sealed"]["n_images"] == report["sealed"]["n_expected"] else "unproven"
+        elif check["id"] == "looks":
+            state = "pass" if 1 <= report["looks"]["ordinal"] <= check["n"] else "unproven"
+        elif check["id"] == "calibration":
+            rise = report["calibration"]["after"] - report["calibration"]["before"]
+            c.same(f"{at}.value", check["value"], rise)
+            state = "pass" if rise <= check["limit"] else "fail"
+        elif check["id"] == "recall_change":
+            one = [x for x in comparison["recall_changes"] if x["class"] == name][0]
+            least = math.ceil(math.log(alpha) / math.log(1 - check["limit"]))
+            good = one["lower"] >= -check["limit"] and one["n"] >= least
+            state = "fail" if one["upper"] < -check["limit"] else "pass" if good else "unproven"
         else:
-            at_most = check["id"] in ("old_class_loss", "false_new")
-            if check["id"] == "old_class_loss":
-                count = [x["groups"] for x in comparison["old_classes"] if x["class"] == name][0]
+            at_most = check["id"] in ("old_class_loss", "anchor_loss", "false_new", "negative_flips")
+            if check["id"] in ("old_class_loss", "anchor_loss"):
+                losses = comparison["old_classes" if check["id"] == "old_class_loss" else "anchor_losses"]
+                count = [x["groups"] for x in losses if x["class"] == name][0]
                 x, n = count["x"], count["n"]
+            elif check["id"] == "negative_flips":
+                x, n = comparison["flipped"]["x"], comparison["flipped"]["n"]
             elif check["id"] == "false_new":
                 x, n = comparison["false_new"]["x"], comparison["false_new"]["n"]
-            elif check["id"] == "class_precision":
+            elif check["id"] in ("class_precision", "new_precision"):
                 x, n = per_class[name]["groups_accepted_right"], per_class[name]["groups_accepted"]
             else:
                 x, n = per_class[name]["groups_recalled"], per_class[name]["n_groups"]
@@ -409,6 +458,10 @@ def main():
         extras(c, "baseline's metrics", beside["baseline"], baseline, y, softmax(z[cal][:, :k]), labels[cal])
         flips(c, beside["flips"], report["comparison"], int((y < k).sum()))
         compare(c, report["comparison"], baseline, candidate, y, groups, images)
+        c.same("recall changes are there", len(report["comparison"]["recall_changes"]), k)
+        c.same("calibration.n", report["calibration"]["n"], int((y < k).sum()))
+        c.same("calibration.before", report["calibration"]["before"], calibration_error(baseline, y, k))
+        c.same("calibration.after", report["calibration"]["after"], calibration_error(candidate, y, k))
         cal = split == CALIBRATION
         limits = {x["id"]: x["limit"] for x in said["checks"]}
         budget = {"loss": limits.get("old_class_loss", 0.0), "false_new": limits.get("false_new", 0.0)}

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use domain::change::Look;
 use domain::dataset::{DatasetRow, Finding, Split, rows_digest};
 use domain::event::Progress;
 use domain::gate::policy::GatePolicy;
@@ -46,6 +47,7 @@ fn main() -> Result<(), Failure> {
         rows: rows.clone(),
         relabelled: Vec::new(),
         baseline: None,
+        anchor: None,
         config: TrainConfig {
             mode: HeadMode::Cold,
             reject_classes: vec![ClassName::new("none")?],
@@ -74,6 +76,7 @@ fn main() -> Result<(), Failure> {
             manifest_digest: first.manifest_digest,
             head: first.files[0].1.clone(),
         }),
+        anchor: None,
         config: TrainConfig {
             deadline_ms,
             ..TrainConfig::default()
@@ -214,6 +217,10 @@ impl Observer for Console {
 
     fn finding(&self, finding: Finding) {
         println!("{}", finding.message);
+    }
+
+    fn look(&self, _: &Look) -> Option<Vec<Look>> {
+        Some(Vec::new())
     }
 
     fn verdict(&self, _: &Verdict) {}

@@ -1,5 +1,6 @@
 //! How a running job is watched and stopped: it reports here, and asks here whether it may go on.
 
+use domain::change::Look;
 use domain::dataset::Finding;
 use domain::event::Progress;
 use domain::gate::verdict::Verdict;
@@ -24,6 +25,10 @@ pub trait Observer: Sync {
 
     /// Something that a person should know.
     fn finding(&self, finding: Finding);
+
+    /// A head is about to be judged: writes the look down and says which looks this project had until then, oldest first.
+    /// None where they cannot be had; the gate then proves nothing.
+    fn look(&self, look: &Look) -> Option<Vec<Look>>;
 
     /// The gate decided.
     fn verdict(&self, verdict: &Verdict);

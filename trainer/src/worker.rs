@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use domain::change::Look;
 use domain::dataset::Finding;
 use domain::event::{EventKind, Progress};
 use domain::gate::verdict::Verdict;
@@ -38,6 +39,13 @@ pub trait JobQueue: Send + Sync {
     /// # Errors
     /// The queue cannot be reached; the event is lost.
     fn event(&self, worker: &WorkerId, job: &JobId, attempt: i64, kind: EventKind) -> Result<(), QueueError>;
+
+    /// Writes down that a head is about to be judged, if the lease is still held, and says which looks the project had until
+    /// then, this one included, oldest first; none where the lease is lost.
+    ///
+    /// # Errors
+    /// The queue cannot be reached; the worker tries again.
+    fn look(&self, worker: &WorkerId, job: &JobId, attempt: i64, look: &Look) -> Result<Option<Vec<Look>>, QueueError>;
 
     /// Ends the job, if the lease is still held; false where it is not, and then nothing was changed. Called again after
     /// an error.
@@ -343,6 +351,25 @@ impl Observer for Forwarder<'_> {
 
     fn finding(&self, finding: Finding) {
         self.send(EventKind::Finding { finding });
+    }
+
+    fn look(&self, look: &Look) -> Option<Vec<Look>> {
+        const TRIES: u32 = 20;
+        let (worker, claimed) = (self.worker, self.claimed);
+        let job = &claimed.input.job;
+        for _ in 0..TRIES {
+            match worker.queue.look(worker.id, job, claimed.attempt, look) {
+                Ok(log) => return log,
+                Err(error) => {
+                    tracing::warn!(worker = %worker.id, %job, %error, "cannot write a look down; trying again")
+                }
+            }
+            if self.cancelled() {
+                return None;
+            }
+            std::thread::sleep(worker.timing.poll);
+        }
+        None
     }
 
     fn verdict(&self, verdict: &Verdict) {

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use domain::api::{NewRelease, UndoRelease};
+use domain::api::{NewAnchor, NewRelease, UndoRelease};
 use domain::gate::verdict::{VerdictState, VerdictSummary};
 use domain::ids::{ModelId, ProjectId, ReleaseId};
 use domain::model::Model;
@@ -151,6 +151,26 @@ pub(crate) async fn undo(
     moved(&state, &caller, &release, Some(&undo.expected)).await
 }
 
+/// Pin the release that the channel's losses add up from. Harms of later releases are judged together from there on.
+#[utoipa::path(put, path = "/channels/{name}/anchor", tag = "releases", params(("name" = String, Path)),
+    request_body = NewAnchor, responses((status = 200, body = Channel), (status = 404)))]
+pub(crate) async fn anchor(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Json(new): Json<NewAnchor>,
+) -> Result<Json<Channel>, ApiError> {
+    let name = ChannelName::new(name)?;
+    let project = project(&state, &caller, named(new.project.as_ref())).await?;
+    if !db::releases::pin_anchor(&state.db, &project.id, &name, &new.release).await? {
+        return Err(ApiError::not_found("release of this channel", &new.release));
+    }
+    tracing::info!(channel = %name, release = %new.release, by = %caller.name, "an anchor was pinned");
+    let channels = db::releases::channels(&state.db, &project.id).await?;
+    let found = channels.into_iter().find(|channel| channel.name == name);
+    found.map(Json).ok_or_else(|| ApiError::not_found("channel", name))
+}
+
 /// `?project=&channel=`
 #[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 pub(crate) struct ReleaseQuery {
@@ -210,7 +230,7 @@ async fn own_policy(state: &AppState, model: &Model, reason: Option<&str>) -> Re
     let job = db::jobs::get(&state.db, &model.job).await?;
     let job = job.ok_or_else(|| ApiError::internal(format!("model {} names a lost job", model.id)))?;
     let policy = &job.spec.policy;
-    if policy.is_shipped() {
+    if policy.is_shipped() || db::policies::holds(&state.db, &model.project, policy).await? {
         return Ok(None);
     }
     let name = crate::error::shortened(&policy.name);
@@ -368,6 +388,7 @@ mod tests {
         let verdict = |state, structural_failure| VerdictSummary {
             state,
             sentence: "Because.".to_owned(),
+            sentence_zh: String::new(),
             structural_failure,
         };
         let reason = Some("the campaign starts at noon");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
+use domain::change::Look;
 use domain::dataset::{DatasetRow, Finding, Split, merge_versions};
 use domain::event::Progress;
 use domain::gate::verdict::Verdict;
@@ -158,5 +159,8 @@ impl Observer for Silent {
     fn stage_finished(&self, _: Stage, _: i64) {}
     fn progress(&self, _: Progress) {}
     fn finding(&self, _: Finding) {}
+    fn look(&self, _: &Look) -> Option<Vec<Look>> {
+        None
+    }
     fn verdict(&self, _: &Verdict) {}
 }

@@ -12,9 +12,10 @@ use domain::ids::{DatasetVersionId, JobId, ModelId, ProjectId, RequestId};
 use domain::job::{HeadMode, Job, JobSpec, JobState, TrainConfig};
 use domain::model::Model;
 use domain::names::{ChannelName, ClassName};
+use domain::release::Channel;
 use serde::Deserialize;
 
-use super::{datasets, named, project, requests};
+use super::{datasets, named, policies, project, requests};
 use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
@@ -55,7 +56,7 @@ pub(crate) async fn create(
     let added = versions(&state, &project.id, &new.datasets).await?;
     let spec = match &new.baseline {
         Some(baseline) => clone_of(&state, &project.id, baseline, &new, &added).await?,
-        None => cold(&state, &new, &added)?,
+        None => cold(&state, &project.id, &new, &added).await?,
     };
     let job = make(&state, &caller, project.id, new.request, spec, new.start).await?;
     Ok((StatusCode::CREATED, Json(job)))
@@ -155,17 +156,6 @@ fn config(new: &NewJob, base: TrainConfig) -> Result<TrainConfig, ApiError> {
     })
 }
 
-fn policy(name: &str) -> Result<GatePolicy, ApiError> {
-    let names = || GatePolicy::shipped().map(|policy| policy.name).join(", ");
-    GatePolicy::named(name).ok_or_else(|| {
-        ApiError::invalid(format!(
-            "there is no policy {:?}; there are {}",
-            crate::error::shortened(name),
-            names()
-        ))
-    })
-}
-
 fn classes(versions: &[DatasetVersion]) -> BTreeSet<&ClassName> {
     versions
         .iter()
@@ -173,7 +163,12 @@ fn classes(versions: &[DatasetVersion]) -> BTreeSet<&ClassName> {
         .collect()
 }
 
-fn cold(state: &AppState, new: &NewJob, versions: &[DatasetVersion]) -> Result<JobSpec, ApiError> {
+async fn cold(
+    state: &AppState,
+    project: &ProjectId,
+    new: &NewJob,
+    versions: &[DatasetVersion],
+) -> Result<JobSpec, ApiError> {
     check_cold(versions, &new.reject_classes)?;
     let base = TrainConfig {
         mode: HeadMode::Cold,
@@ -182,10 +177,11 @@ fn cold(state: &AppState, new: &NewJob, versions: &[DatasetVersion]) -> Result<J
     };
     Ok(JobSpec {
         baseline: None,
+        anchor: None,
         backbone: state.backbone.digest(),
         dataset_versions: versions.iter().map(|version| version.id.clone()).collect(),
         config: config(new, base)?,
-        policy: policy(new.policy.as_deref().unwrap_or("root"))?,
+        policy: policies::find(state, project, new.policy.as_deref().unwrap_or("root")).await?,
     })
 }
 
@@ -226,7 +222,7 @@ async fn clone_of(
         }
     }
     let policy = match new.policy.as_deref() {
-        Some(name) => policy(name)?,
+        Some(name) => policies::find(state, project, name).await?,
         None if source.spec.policy.name == "root" => GatePolicy::default_policy(),
         None => source.spec.policy,
     };
@@ -237,12 +233,37 @@ async fn clone_of(
         ..source.spec.config
     };
     Ok(JobSpec {
+        anchor: anchor(state, project, baseline, &model.id).await?,
         baseline: Some(model.id),
         backbone: model.backbone.digest,
         dataset_versions,
         config: config(new, base)?,
         policy,
     })
+}
+
+/// The model that losses add up from: the anchor of the channel that the baseline is named by or live on.
+async fn anchor(
+    state: &AppState,
+    project: &ProjectId,
+    named: &str,
+    baseline: &ModelId,
+) -> Result<Option<ModelId>, ApiError> {
+    let channels = db::releases::channels(&state.db, project).await?;
+    let is_live = |channel: &&Channel| {
+        channel
+            .current
+            .as_ref()
+            .is_some_and(|release| release.model == *baseline)
+    };
+    let live = || channels.iter().filter(is_live);
+    let channel = live()
+        .find(|channel| channel.name.as_str() == named)
+        .or_else(|| live().next());
+    let anchor = channel.and_then(|channel| channel.anchor.as_ref());
+    Ok(anchor
+        .map(|release| release.model.clone())
+        .filter(|model| model != baseline))
 }
 
 /// A baseline is named by the channel that it is live on, or by its id.

@@ -7,7 +7,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::gate::policy::GatePolicy;
 use domain::gate::verdict::Verdict;
 use domain::ids::{Digest, ModelId};
 use domain::judge::at_threshold;
@@ -204,10 +203,4 @@ pub(super) async fn found(state: &AppState, caller: &Caller, id: &ModelId) -> Re
 #[utoipa::path(get, path = "/backbones", tag = "models", responses((status = 200, body = Vec<BackboneRef>)))]
 pub(crate) async fn backbones(State(state): State<AppState>) -> Json<Vec<BackboneRef>> {
     Json(vec![state.backbone.reference()])
-}
-
-/// The gate policies that come with the product.
-#[utoipa::path(get, path = "/policies", tag = "models", responses((status = 200, body = Vec<GatePolicy>)))]
-pub(crate) async fn policies() -> Json<Vec<GatePolicy>> {
-    Json(GatePolicy::shipped().into())
 }

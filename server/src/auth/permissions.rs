@@ -62,7 +62,9 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/api/v1/overview", In(Read)),
     // What comes with the server.
     (Method::GET, "/api/v1/backbones", SignedIn),
-    (Method::GET, "/api/v1/policies", SignedIn),
+    // Policies: who weakens the gate answers for the project.
+    (Method::GET, "/api/v1/policies", In(Read)),
+    (Method::PUT, "/api/v1/policies/{name}", In(Administer)),
     // Requests.
     (Method::GET, "/api/v1/requests", In(Read)),
     (Method::POST, "/api/v1/requests", In(Operate)),
@@ -102,6 +104,7 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/api/v1/channels/{name}", In(Read)),
     (Method::POST, "/api/v1/channels/{name}/releases", In(Publish)),
     (Method::POST, "/api/v1/channels/{name}/undo", In(Publish)),
+    (Method::PUT, "/api/v1/channels/{name}/anchor", In(Administer)),
     (Method::GET, "/api/v1/releases", In(Read)),
 ];
 

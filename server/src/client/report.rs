@@ -110,15 +110,21 @@ fn class_rows(report: &EvaluationReport, verdict: &Verdict, output: &Output) -> 
 fn bound(check: &Check) -> Option<String> {
     let limit = percent(Some(check.limit));
     match check.id {
-        CheckId::Structural | CheckId::Coverage => None,
-        CheckId::OldClassLoss | CheckId::FalseNew => {
+        CheckId::OldClassLoss | CheckId::AnchorLoss | CheckId::FalseNew | CheckId::NegativeFlips => {
             let upper = (check.upper? * 1_000.0).ceil() / 1_000.0;
             Some(format!("≤ {} (limit {limit})", percent(Some(upper))))
         }
-        CheckId::NewRecall | CheckId::ClassRecall | CheckId::ClassPrecision => {
+        CheckId::NewRecall | CheckId::NewPrecision | CheckId::ClassRecall | CheckId::ClassPrecision => {
             let lower = (check.lower? * 1_000.0).floor() / 1_000.0;
             Some(format!("≥ {} (floor {limit})", percent(Some(lower))))
         }
+        CheckId::Structural
+        | CheckId::Coverage
+        | CheckId::RecallChange
+        | CheckId::Calibration
+        | CheckId::Latency
+        | CheckId::Size
+        | CheckId::Looks => None,
     }
 }
 

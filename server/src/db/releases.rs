@@ -141,6 +141,37 @@ pub async fn current(db: &Db, project: &ProjectId, channel: &ChannelName) -> Res
     row.map(release).transpose()
 }
 
+/// The release that a channel's losses add up from: the pinned one, else its first; none before the first.
+///
+/// # Errors
+/// The database says no.
+pub async fn anchor(db: &Db, project: &ProjectId, channel: &ChannelName) -> Result<Option<Release>, DbError> {
+    const SQL: &str = select!(
+        "JOIN channels c ON c.project = r.project AND c.name = r.channel WHERE c.project = $1 AND c.name = $2 \
+         AND (r.id = c.anchor OR (c.anchor IS NULL AND r.number = 1))"
+    );
+    let row: Option<Row> =
+        on!(db, pool => sqlx::query_as(SQL).bind(&project.0).bind(channel.as_str()).fetch_optional(pool).await)?;
+    row.map(release).transpose()
+}
+
+/// Pins a channel's anchor to one of its releases; false where it has no such release.
+///
+/// # Errors
+/// The database says no.
+pub async fn pin_anchor(db: &Db, project: &ProjectId, channel: &ChannelName, id: &ReleaseId) -> Result<bool, DbError> {
+    const SQL: &str = "UPDATE channels SET anchor = $3 WHERE project = $1 AND name = $2 \
+        AND EXISTS (SELECT 1 FROM releases WHERE id = $3 AND project = $1 AND channel = $2)";
+    let n = on!(db, pool => sqlx::query(SQL)
+        .bind(&project.0)
+        .bind(channel.as_str())
+        .bind(&id.0)
+        .execute(pool)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(n == 1)
+}
+
 /// The log of a project, newest first, 500 at most.
 ///
 /// # Errors
@@ -173,10 +204,12 @@ pub async fn channels(db: &Db, project: &ProjectId) -> Result<Vec<Channel>, DbEr
     for name in names {
         let name: ChannelName = parse("channels.name", &name)?;
         let current = current(db, project, &name).await?;
+        let anchor = anchor(db, project, &name).await?;
         channels.push(Channel {
             project: project.clone(),
             name,
             current,
+            anchor,
         });
     }
     Ok(channels)

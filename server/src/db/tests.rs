@@ -101,6 +101,7 @@ impl Store {
             request: None,
             spec: JobSpec {
                 baseline: None,
+                anchor: None,
                 backbone: Digest::of(b"backbone"),
                 dataset_versions: Vec::new(),
                 config: TrainConfig::default(),
@@ -154,6 +155,7 @@ impl Store {
         let verdict = Verdict {
             state: VerdictState::Pass,
             sentence: "All is well.".to_owned(),
+            sentence_zh: "一切正常。".to_owned(),
             policy: Digest::of(b"policy"),
             alpha_per_look: 0.005,
             checks: Vec::new(),

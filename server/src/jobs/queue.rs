@@ -1,5 +1,6 @@
 //! The worker's port over SQL. Called from blocking threads only.
 
+use domain::change::Look;
 use domain::dataset::merge_versions;
 use domain::event::EventKind;
 use domain::ids::{Digest, JobId, ModelId, WorkerId};
@@ -14,7 +15,7 @@ use trainer::worker::{ClaimedJob, Finished, JobQueue, Lease, QueueError};
 use super::Wake;
 use crate::clock::Clock;
 use crate::db::queue::{Claim, Ending};
-use crate::db::{Db, DbError, datasets, events, jobs, models, queue};
+use crate::db::{Db, DbError, datasets, events, jobs, looks, models, queue};
 use crate::ids::new_id;
 
 /// The queue in the database, with the files of baselines from the object store.
@@ -56,7 +57,8 @@ impl DbQueue {
     fn input(&self, claim: &Claim) -> Result<JobInput, InputError> {
         let spec = &claim.spec;
         let (versions, digests) = self.runtime.block_on(self.versions(spec))?;
-        let baseline = spec.baseline.as_ref().map(|id| self.baseline(id)).transpose()?;
+        let baseline = spec.baseline.as_ref().map(|id| self.model_files(id)).transpose()?;
+        let anchor = spec.anchor.as_ref().map(|id| self.model_files(id)).transpose()?;
         let (rows, relabelled) = merge_versions(&versions);
         Ok(JobInput {
             project: claim.project.clone(),
@@ -65,6 +67,7 @@ impl DbQueue {
             relabelled,
             datasets: digests,
             baseline,
+            anchor,
             config: spec.config.clone(),
             policy: spec.policy.clone(),
         })
@@ -85,33 +88,34 @@ impl DbQueue {
         Ok((versions, digests))
     }
 
-    fn baseline(&self, id: &ModelId) -> Result<Baseline, InputError> {
+    /// What a job needs of a model that it measures its own against.
+    fn model_files(&self, id: &ModelId) -> Result<Baseline, InputError> {
         let found = self.runtime.block_on(async {
             Ok::<_, DbError>((models::get(&self.db, id).await?, models::attempt(&self.db, id).await?))
         })?;
         let (Some(model), Some(attempt)) = found else {
-            return Err(InputError::Gone(format!("the baseline {id} does not exist")));
+            return Err(InputError::Gone(format!("the model {id} does not exist")));
         };
         let read = |name: &str, expected: &Digest| {
             let key = ArtifactKey::job_file(&model.project, &model.job, attempt, name);
             let bytes = self
                 .artifacts
                 .get(&key)
-                .map_err(|error| InputError::Gone(format!("{name} of the baseline {id} cannot be read: {error}")))?
-                .ok_or_else(|| InputError::Gone(format!("{name} of the baseline {id} is gone from the store")))?;
+                .map_err(|error| InputError::Gone(format!("{name} of model {id} cannot be read: {error}")))?
+                .ok_or_else(|| InputError::Gone(format!("{name} of model {id} is gone from the store")))?;
             if Digest::of(&bytes) == *expected {
                 Ok(bytes)
             } else {
                 Err(InputError::Gone(format!(
-                    "{name} of the baseline {id} is damaged in the store; restore it"
+                    "{name} of model {id} is damaged in the store; restore it"
                 )))
             }
         };
         let manifest_bytes = read(MANIFEST_FILE, &model.digest)?;
         let manifest: domain::model::ModelManifest = serde_json::from_slice(&manifest_bytes)
-            .map_err(|error| InputError::Gone(format!("{MANIFEST_FILE} of the baseline {id}: {error}")))?;
+            .map_err(|error| InputError::Gone(format!("{MANIFEST_FILE} of model {id}: {error}")))?;
         let named = manifest.files.iter().find(|file| file.name == HEAD_FILE);
-        let named = named.ok_or_else(|| InputError::Gone(format!("the baseline {id} has no {HEAD_FILE}")))?;
+        let named = named.ok_or_else(|| InputError::Gone(format!("model {id} has no {HEAD_FILE}")))?;
         let head = read(HEAD_FILE, &named.digest)?;
         Ok(Baseline {
             manifest,
@@ -191,6 +195,13 @@ impl JobQueue for DbQueue {
             .map_err(failed(format!("writing an event of job {job}")))?;
         self.wake.notify();
         Ok(())
+    }
+
+    fn look(&self, worker: &WorkerId, job: &JobId, attempt: i64, look: &Look) -> Result<Option<Vec<Look>>, QueueError> {
+        let now_us = self.clock.now_us();
+        self.runtime
+            .block_on(looks::add(&self.db, worker, job, attempt, now_us, look))
+            .map_err(failed(format!("writing down the look of job {job}")))
     }
 
     fn finish(&self, worker: &WorkerId, job: &JobId, attempt: i64, finished: &Finished) -> Result<bool, QueueError> {

@@ -6,12 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use color_eyre::eyre::{OptionExt, Result, ensure};
+use domain::api::JobResult;
+use domain::gate::verdict::VerdictState;
+use domain::report::EvaluationReport;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Done;
 use crate::binary;
-use crate::world::World;
+use crate::world::{FullSize, World};
 
 /// Thresholds at which the report is asked for again.
 const TAUS: [&str; 5] = ["0.5", "0.72", "0.9", "0.95", "0.999"];
@@ -24,7 +27,12 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
     let rehead = world.binary().await?;
     let dir = tempfile::tempdir()?;
     let mut exported = Vec::new();
-    for (name, result) in [("baseline", &full.baseline), ("clone", &full.clone)] {
+    let others = others(full).await?;
+    let told = [("baseline", &full.baseline), ("clone", &full.clone)];
+    for (name, result) in told
+        .into_iter()
+        .chain(others.iter().map(|(name, result)| (*name, result)))
+    {
         let out = dir.path().join(name);
         let (job, path) = (result.job.id.to_string(), out.display().to_string());
         let args = ["models", "export", &job, "--out", &path, "--features"];
@@ -42,7 +50,7 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
             ensure!(out.join(file).is_file(), "{file} was not exported: {said:?}");
         }
         ensure!(
-            out.join("baseline/head.safetensors").is_file() == (name == "clone"),
+            out.join("baseline/head.safetensors").is_file() == (name != "baseline"),
             "{said:?}"
         );
         let model = result.job.model.as_ref().ok_or_eyre("the job made no model")?;
@@ -55,7 +63,7 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
             std::fs::write(out.join(format!("report-{tau}.json")), again)?;
         }
         let rest = &full.node.rest;
-        if name == "clone" {
+        if name != "baseline" {
             let dial = rest.bytes(&format!("/models/{model}/dial?offsets={PLACES}")).await?;
             std::fs::write(out.join("dial.json"), dial)?;
         } else {
@@ -87,6 +95,31 @@ pub(super) async fn recompute(world: Arc<World>) -> Result<Done> {
         }
     }
     Ok(Done::Passed)
+}
+
+/// Another new class on the same baseline, and both at once: growth only where an append allows it, all proven.
+async fn others(full: &FullSize) -> Result<Vec<(&'static str, JobResult)>> {
+    let rest = &full.node.rest;
+    let mut results = Vec::new();
+    for (name, datasets) in [("merchant", &["fu-merchant"][..]), ("both", &["fu-ma", "fu-merchant"])] {
+        let body = json!({
+            "baseline": full.baseline.job.model, "datasets": datasets, "policy": "pilot", "start": true,
+        });
+        let (result, _) = rest.run_job(&body).await?;
+        let verdict = result.verdict.as_ref().ok_or_eyre("no verdict")?;
+        ensure!(verdict.state == VerdictState::Pass, "{name}: {}", verdict.sentence);
+        let model = result.job.model.as_ref().ok_or_eyre("no model")?;
+        let report: EvaluationReport = rest.get(&format!("/models/{model}/report")).await?;
+        ensure!(
+            report
+                .comparison
+                .as_ref()
+                .is_some_and(|comparison| comparison.n_forbidden == 0),
+            "{name}: answers moved between old classes"
+        );
+        results.push((name, result));
+    }
+    Ok(results)
 }
 
 /// Worlds with a known truth through `rehead gate simulate`.

@@ -3,6 +3,7 @@
 mod commands;
 mod crosscheck;
 pub(crate) mod full_size;
+mod gate;
 mod inputs;
 mod jobs;
 mod kill;
@@ -72,6 +73,9 @@ const CASES: &[Case] = cases![
     "full size: the dial turned" => full_size::dial,
     "full size: a policy of a job's own needs a reviewer" => full_size::own_policy,
     "crosscheck: the report recomputed by other tools" => crosscheck::recompute,
+    "gate: a project's own policies" => gate::policies,
+    "gate: losses since the anchor" => gate::anchor,
+    "gate: looks are counted" => gate::looks,
     "crosscheck: the gate on worlds whose truth is known" => crosscheck::worlds,
 ];
 

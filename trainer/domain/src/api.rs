@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Split;
 use crate::event::JobEvent;
-use crate::gate::policy::GatePolicy;
+use crate::gate::policy::{GatePolicy, PolicyCheck};
 use crate::ids::{DatasetVersionId, Digest, ModelId, ReleaseId, RequestId};
 use crate::job::{Job, TrainConfig};
 use crate::names::{ClassName, DatasetName, ProjectName};
@@ -170,7 +170,7 @@ pub struct NewJob {
     /// The rapid response it answers.
     #[serde(default)]
     pub request: Option<RequestId>,
-    /// A shipped policy by name; absent: the baseline's job's policy for a clone of a clone, else `default`, and `root`
+    /// A policy of the project's own or a shipped one, by name; absent: the baseline's job's policy for a clone of a clone, else `default`, and `root`
     /// without a baseline.
     #[serde(default)]
     pub policy: Option<String>,
@@ -244,6 +244,34 @@ pub struct NewRelease {
     /// The rapid response it answers.
     #[serde(default)]
     pub request: Option<RequestId>,
+}
+
+/// Pin the release that a channel's losses add up from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewAnchor {
+    /// Project by name; `main` where absent.
+    #[serde(default)]
+    pub project: Option<ProjectName>,
+    /// One of the channel's releases.
+    pub release: ReleaseId,
+}
+
+/// A project's own policy, or a new version of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewPolicy {
+    /// Project by name; `main` where absent.
+    #[serde(default)]
+    pub project: Option<ProjectName>,
+    /// α, between 0 and 0.5.
+    pub alpha: f64,
+    /// How many heads may be judged on one sealed set.
+    pub looks: u32,
+    /// The checks that run, in order.
+    pub checks: Vec<PolicyCheck>,
 }
 
 /// Put the previous model back.

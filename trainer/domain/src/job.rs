@@ -241,6 +241,9 @@ impl TrainConfig {
 pub struct JobSpec {
     /// The model it is cloned from; none for a cold fit of all classes.
     pub baseline: Option<ModelId>,
+    /// The model that the channel's losses add up from, where it is not the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<ModelId>,
     /// Digest of the backbone, recipe included.
     pub backbone: Digest,
     /// Dataset versions, in order: the baseline's first, then what is new. Later labels win.

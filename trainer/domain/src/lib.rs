@@ -5,6 +5,7 @@
 //! page and the server judge by the same code.
 
 pub mod api;
+pub mod change;
 pub mod dataset;
 pub mod event;
 pub mod gate;

@@ -16,6 +16,9 @@ pub struct Channel {
     pub name: ChannelName,
     /// The release it points at; none before the first.
     pub current: Option<Release>,
+    /// The release that losses add up from: the pinned one, else the first; none before the first.
+    #[serde(default)]
+    pub anchor: Option<Release>,
 }
 
 /// One move of a channel. Never changed, never removed.

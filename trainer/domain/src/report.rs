@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::change::{CalibrationChange, Footprint, LookCount, RecallChange};
 use crate::dataset::Relabelled;
 use crate::ids::Digest;
 use crate::job::HeadMode;
@@ -31,6 +32,15 @@ pub struct EvaluationReport {
     pub comparison: Option<Comparison>,
     /// Facts that are true or false.
     pub structural: StructuralFacts,
+    /// Calibration on old classes, before and after; none without a baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationChange>,
+    /// Which of the heads judged on this sealed set this one is; none where nobody counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks: Option<LookCount>,
+    /// What was measured on a device, if anything was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footprint: Option<Footprint>,
 }
 
 /// A class as the report counts it.
@@ -207,6 +217,15 @@ pub struct Comparison {
     pub old_classes: Vec<OldClassLoss>,
     /// Old and negative images accepted as new.
     pub false_new: GroupCount,
+    /// Groups of old classes with an image that the baseline had right, and of those the ones with a negative flip.
+    #[serde(default)]
+    pub flipped: GroupCount,
+    /// How recall changed, one per old class; empty where thresholds other than the models' own were counted at.
+    #[serde(default)]
+    pub recall_changes: Vec<RecallChange>,
+    /// What the classes of the channel's anchor release lost since then; none where it could not be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor_losses: Option<Vec<OldClassLoss>>,
     /// Images of old classes that the baseline had right.
     pub n_right: u64,
     /// Of those, the ones the candidate has wrong.
@@ -232,7 +251,7 @@ pub struct OldClassLoss {
 }
 
 /// `x` of `n`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GroupCount {
     /// All.

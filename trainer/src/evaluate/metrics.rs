@@ -92,6 +92,12 @@ fn ranked(answered: Answered<'_>, class_idx: usize) -> Vec<(f64, bool)> {
     answered.scores.of_class(class_idx).zip(of_class).collect()
 }
 
+/// Images of the first `n_classes` classes, and how far their largest probabilities are from the truth.
+pub(super) fn expected_calibration_error(top: &TopScores, labels: &[usize], n_classes: usize) -> (u64, Option<f64>) {
+    let n = labels.iter().filter(|label| **label < n_classes).count();
+    (n as u64, reliability(top, labels, n_classes).ece)
+}
+
 fn reliability(top: &TopScores, labels: &[usize], n_classes: usize) -> Reliability {
     let answers = top.classes.iter().zip(&top.probabilities).zip(labels);
     let known = answers.filter(|(_, label)| **label < n_classes);

@@ -4,6 +4,7 @@
 //! `domain::gate`. Both models are computed from the same feature rows and, for an append, from the same old logits, so
 //! that what cannot happen mathematically cannot appear through rounding either.
 
+mod bootstrap;
 mod curve;
 mod elsewhere;
 mod metrics;
@@ -12,16 +13,19 @@ mod structure;
 
 use std::collections::BTreeMap;
 
+use domain::change::CalibrationChange;
 use domain::dataset::DatasetRow;
 use domain::ids::Digest;
-use domain::judge::{self, Counts, JudgedClass};
+use domain::judge::{self, Anchor, Counts, JudgedClass};
 use domain::metrics::Metrics;
 use domain::report::ModelMetrics;
-use domain::scores::SealedScores;
+use domain::scores::{Decision, SealedScores};
 
-use crate::evaluate::metrics::Answered;
+use crate::evaluate::bootstrap::{Paired, recall_changes};
+use crate::evaluate::metrics::{Answered, expected_calibration_error};
 use crate::head::{Head, HeadError, Rows};
 
+pub use bootstrap::{Bootstrap, N_DRAWS};
 pub use curve::{average_precision, curve, points};
 pub use elsewhere::Answers;
 pub use scores::Scores;
@@ -34,6 +38,22 @@ pub struct JudgedHead<'a> {
     pub head: &'a Head,
     /// Digest of its file.
     pub digest: Digest,
+}
+
+/// The release that a channel's losses add up from.
+#[derive(Clone, Copy, Debug)]
+pub enum AnchorHead<'a> {
+    /// The baseline itself.
+    Baseline,
+    /// An older model on the same backbone, with its own classes and thresholds.
+    Other {
+        /// Its head.
+        head: &'a Head,
+        /// Its classes.
+        classes: &'a [JudgedClass],
+    },
+    /// It cannot be had.
+    Unmeasured,
 }
 
 /// What is judged, and on what.
@@ -53,6 +73,10 @@ pub struct EvaluationInput<'a> {
     pub candidate: JudgedHead<'a>,
     /// The model it was appended to: its rows are the candidate's first.
     pub baseline: Option<JudgedHead<'a>>,
+    /// What losses add up from.
+    pub anchor: AnchorHead<'a>,
+    /// How bounds on changes are drawn.
+    pub bootstrap: Bootstrap,
 }
 
 /// The measured part of a report.
@@ -60,6 +84,8 @@ pub struct EvaluationInput<'a> {
 pub struct Measured {
     /// Every count, curves included.
     pub counts: Counts,
+    /// Calibration on old classes, before and after.
+    pub calibration: Option<CalibrationChange>,
     /// What they were made of.
     pub scores: SealedScores,
     /// What is reported beside them.
@@ -102,7 +128,27 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
         baseline: before.as_ref().map(|before| before.top.clone()),
     };
     let heads = (input.candidate.digest, input.baseline.map(|baseline| baseline.digest));
-    let mut counts = judge::count(input.classes, &scores, heads);
+    let anchor = anchor(input)?;
+    let mut counts = judge::count(input.classes, &scores, heads, &anchor.borrowed());
+    let calibration = before.as_ref().map(|before| {
+        let error = |answers: &Scores| expected_calibration_error(&answers.top, &scores.labels, n_old);
+        let (n, before) = error(before);
+        CalibrationChange {
+            n,
+            before,
+            after: error(&after).1,
+        }
+    });
+    if let (Some(comparison), Some(before)) = (&mut counts.comparison, &before) {
+        let taus: Vec<f64> = input.classes.iter().map(|class| class.tau).collect();
+        let paired = Paired {
+            labels: &scores.labels,
+            groups: &scores.groups,
+            before: &before.top.decisions(&taus[..n_old]),
+            after: &after.top.decisions(&taus),
+        };
+        comparison.recall_changes = recall_changes(input.classes, n_old, paired, input.bootstrap);
+    }
     add_curves(&mut counts.candidate, &after, &scores.labels);
     if let (Some(metrics), Some(before)) = (&mut counts.baseline, &before) {
         add_curves(metrics, before, &scores.labels);
@@ -126,9 +172,49 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
     );
     Ok(Measured {
         counts,
+        calibration,
         scores,
         metrics,
     })
+}
+
+/// The anchor's answers, in the candidate's numbering.
+enum AnchorAnswers {
+    Baseline,
+    Other {
+        classes: Vec<usize>,
+        decisions: Vec<Decision>,
+    },
+    Unmeasured,
+}
+
+impl AnchorAnswers {
+    fn borrowed(&self) -> Anchor<'_> {
+        match self {
+            Self::Baseline => Anchor::Baseline,
+            Self::Other { classes, decisions } => Anchor::Other { classes, decisions },
+            Self::Unmeasured => Anchor::Unmeasured,
+        }
+    }
+}
+
+fn anchor(input: &EvaluationInput<'_>) -> Result<AnchorAnswers, HeadError> {
+    let (head, own) = match input.anchor {
+        AnchorHead::Baseline => return Ok(AnchorAnswers::Baseline),
+        AnchorHead::Unmeasured => return Ok(AnchorAnswers::Unmeasured),
+        AnchorHead::Other { head, classes } => (head, classes),
+    };
+    let place = |class: &JudgedClass| input.classes.iter().position(|other| other.name == class.name);
+    // A class that the candidate does not have any more cannot be compared.
+    let Some(classes) = own.iter().map(place).collect::<Option<Vec<usize>>>() else {
+        return Ok(AnchorAnswers::Unmeasured);
+    };
+    let taus: Vec<f64> = own.iter().map(|class| class.tau).collect();
+    let mut decisions = Scores::of(&head.logits(&input.features)?).top.decisions(&taus);
+    for decision in &mut decisions {
+        decision.class_idx = classes[decision.class_idx];
+    }
+    Ok(AnchorAnswers::Other { classes, decisions })
 }
 
 /// Per image the number of its near-duplicate group, counted in the order of the groups' digests.

@@ -143,3 +143,89 @@ fn growth(comparison: &Comparison) -> Fact {
     };
     fact("growth_only_allowed", n == 0, evidence)
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::gate::policy::GatePolicy;
+    use domain::gate::verdict::VerdictState;
+    use domain::report::EvaluationReport;
+
+    use super::*;
+    use crate::head::Head;
+    use crate::pipeline::tests::appended;
+
+    /// The verdict on a report whose structure is read again from this head, backbone and digests.
+    fn judged(
+        (baseline, before, report): (&ModelManifest, &Head, &EvaluationReport),
+        head: &Head,
+        backbone: &BackboneRef,
+        frozen: (Digest, Digest),
+    ) -> (VerdictState, bool, String) {
+        let classes: Vec<JudgedClass> = report
+            .classes
+            .iter()
+            .map(|class| JudgedClass {
+                name: class.name.clone(),
+                role: class.role,
+                tau: class.tau,
+            })
+            .collect();
+        let comparison = report.comparison.as_ref().unwrap();
+        let structural = structure(&StructureInput {
+            frozen,
+            backbone,
+            classes: &classes,
+            head,
+            head_bytes: head.to_safetensors().unwrap().len(),
+            baseline: Some((baseline, before, comparison)),
+        });
+        let report = EvaluationReport {
+            structural,
+            ..report.clone()
+        };
+        let verdict = domain::gate::decide(&report, &GatePolicy::pilot());
+        (verdict.state, verdict.summary().structural_failure, verdict.sentence)
+    }
+
+    #[test]
+    fn one_bit_of_an_old_row_or_of_the_backbone_fails_the_gate() {
+        let (baseline, before, report, head) = appended();
+        let backbone = baseline.backbone.clone();
+        let (same, other) = (Digest::of(b"numbers"), Digest::of(b"numbers with one bit turned"));
+        let with =
+            |head: &Head, backbone: &BackboneRef, frozen| judged((&baseline, &before, &report), head, backbone, frozen);
+        let clean = with(&head, &backbone, (same, same));
+        assert_eq!((clean.0, clean.1), (VerdictState::Pass, false), "{}", clean.2);
+
+        let mut turned = head.clone();
+        let place = turned.dim + 2;
+        turned.weight[place] = f32::from_bits(turned.weight[place].to_bits() ^ 1);
+        let mut bias = head.clone();
+        bias.bias[0] = f32::from_bits(bias.bias[0].to_bits() ^ 1);
+        let mut constant = head.clone();
+        constant.mean[0] = f32::from_bits(constant.mean[0].to_bits() ^ 1);
+        let retensored = BackboneRef {
+            tensors: other,
+            ..backbone.clone()
+        };
+        let harmed = [
+            ("an old weight", with(&turned, &backbone, (same, same)), "the row of b"),
+            ("an old bias", with(&bias, &backbone, (same, same)), "the row of a"),
+            (
+                "a constant",
+                with(&constant, &backbone, (same, same)),
+                "standardised by",
+            ),
+            (
+                "a tensor of the file",
+                with(&head, &retensored, (same, same)),
+                "not the baseline's",
+            ),
+            ("a number in memory", with(&head, &backbone, (same, other)), "in memory"),
+        ];
+        for (what, (state, structural, sentence), words) in harmed {
+            assert_eq!((state, structural), (VerdictState::Fail, true), "{what}: {sentence}");
+            assert!(sentence.contains(words), "{what}: {sentence}");
+        }
+    }
+}

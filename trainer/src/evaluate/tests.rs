@@ -91,6 +91,12 @@ fn measured() -> Measured {
             head: &baseline,
             digest: Digest::of(b"baseline"),
         }),
+        anchor: AnchorHead::Baseline,
+        bootstrap: Bootstrap {
+            seed: 0,
+            alpha: 0.01,
+            n_draws: 100,
+        },
     })
     .unwrap()
 }

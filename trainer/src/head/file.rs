@@ -93,6 +93,15 @@ impl Head {
         bytes.extend(self.bias[class_idx].to_le_bytes());
         Digest::of(&bytes)
     }
+
+    /// Names the head wherever its dial stands: all weights, and how its new classes are aligned to each other. Biases are
+    /// left out, since the dial moves those of all new classes alike.
+    #[must_use]
+    pub fn dialless_digest(&self, alignment: &[f64]) -> Digest {
+        let mut bytes = bytes_of(&self.weight);
+        bytes.extend(alignment.iter().flat_map(|shift| shift.to_le_bytes()));
+        Digest::of(&bytes)
+    }
 }
 
 fn bytes_of(values: &[f32]) -> Vec<u8> {

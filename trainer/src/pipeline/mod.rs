@@ -7,7 +7,10 @@ mod plan;
 mod stages;
 mod train;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
+use domain::change::{Look, LookCount};
 use domain::dataset::{DatasetRow, Relabelled, Split, rows_digest};
 use domain::gate::policy::GatePolicy;
 use domain::gate::verdict::Verdict;
@@ -21,7 +24,9 @@ use domain::scores::SealedScores;
 use engine::Backbone;
 
 use crate::artifacts::Artifacts;
-use crate::evaluate::{EvaluationInput, JudgedHead, Measured, StructureInput, evaluate, structure};
+use crate::evaluate::{
+    AnchorHead, Bootstrap, EvaluationInput, JudgedHead, Measured, N_DRAWS, StructureInput, evaluate, structure,
+};
 use crate::features::{Extraction, FeatureError, Fetched, extract_missing, fetch};
 use crate::head::HeadError;
 use crate::observer::Observer;
@@ -48,13 +53,15 @@ pub struct JobInput {
     pub datasets: Vec<Digest>,
     /// The model it is cloned from; none for a cold fit.
     pub baseline: Option<Baseline>,
+    /// The release that the channel's losses add up from, where it is not the baseline.
+    pub anchor: Option<Baseline>,
     /// How to train.
     pub config: TrainConfig,
     /// How to judge.
     pub policy: GatePolicy,
 }
 
-/// The model a job is cloned from.
+/// A model that a job measures its own against.
 #[derive(Clone, Debug)]
 pub struct Baseline {
     /// Its manifest.
@@ -222,7 +229,7 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
     })?;
     let head_bytes = trained.head.to_safetensors().map_err(PackageError::from)?;
     let Evaluated {
-        report,
+        mut report,
         scores,
         metrics,
     } = stages.run(Stage::Evaluate, |_| {
@@ -235,6 +242,9 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
             &head_bytes,
         )
     })?;
+    // Written down before anybody sees the verdict: a look that was had counts, whatever becomes of the job.
+    let look = look(&plan, &trained, &scores);
+    report.looks = observer.look(&look).map(|log| LookCount::of(&look, &log));
     let verdict = stages.run(Stage::Gate, |_| {
         let verdict = domain::gate::decide(&report, &input.policy);
         observer.verdict(&verdict);
@@ -260,6 +270,22 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
     })
 }
 
+/// The look that judging this head is.
+fn look(plan: &Plan, trained: &Trained, scores: &SealedScores) -> Look {
+    let alignment = trained.report.dial.as_ref().map(|dial| dial.alignment.as_slice());
+    let old = scores.labels.iter().zip(&scores.groups);
+    let groups: BTreeSet<usize> = old
+        .filter(|(label, _)| plan.n_old == 0 || **label < plan.n_old)
+        .map(|(_, group)| *group)
+        .collect();
+    let new = plan.classes.iter().skip(plan.n_old);
+    Look {
+        head: trained.head.dialless_digest(alignment.unwrap_or_default()),
+        new_classes: new.map(|class| class.name.clone()).collect(),
+        n_groups: groups.len() as u64,
+    }
+}
+
 /// What was measured, and the scores it was counted from.
 struct Evaluated {
     report: EvaluationReport,
@@ -278,6 +304,7 @@ fn evaluated(
     let baseline = input.baseline.as_ref().zip(plan.baseline_head.as_ref());
     let Measured {
         counts,
+        calibration,
         scores,
         metrics,
     } = evaluate(&EvaluationInput {
@@ -294,6 +321,16 @@ fn evaluated(
             head,
             digest: Digest::of(&baseline.head),
         }),
+        anchor: match (&input.anchor, &plan.anchor) {
+            (None, _) => AnchorHead::Baseline,
+            (Some(_), Some((head, classes))) => AnchorHead::Other { head, classes },
+            (Some(_), None) => AnchorHead::Unmeasured,
+        },
+        bootstrap: Bootstrap {
+            seed: input.config.seed,
+            alpha: input.policy.alpha_per_look(),
+            n_draws: N_DRAWS,
+        },
     })?;
     let compared = baseline.zip(counts.comparison.as_ref());
     let structural = structure(&StructureInput {
@@ -324,6 +361,9 @@ fn evaluated(
         baseline: counts.baseline,
         comparison: counts.comparison,
         structural,
+        calibration,
+        looks: None,
+        footprint: None,
     };
     Ok(Evaluated {
         report,

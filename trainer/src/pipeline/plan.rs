@@ -19,6 +19,8 @@ pub(super) struct Plan {
     /// How many of them are the baseline's.
     pub(super) n_old: usize,
     pub(super) baseline_head: Option<Head>,
+    /// The anchor's head and classes, where it can be measured on the same features.
+    pub(super) anchor: Option<(Head, Vec<JudgedClass>)>,
     /// All images, the ones first that a cut would miss most.
     pub(super) order: Vec<Digest>,
     pub(super) n_train: usize,
@@ -59,15 +61,7 @@ impl Plan {
             return refuse("the job's rows must be sorted by image and name each image once".to_owned());
         }
         let (old, baseline_head) = match (&input.baseline, input.config.mode) {
-            (Some(baseline), HeadMode::Append) => {
-                let head = check_baseline(baseline, backbone)?;
-                let old = baseline.manifest.classes.iter().map(|class| JudgedClass {
-                    name: class.name.clone(),
-                    role: class.role,
-                    tau: class.tau,
-                });
-                (old.collect(), Some(head))
-            }
+            (Some(baseline), HeadMode::Append) => (judged_classes(baseline), Some(check_baseline(baseline, backbone)?)),
             (None, HeadMode::Cold) => (Vec::new(), None),
             (None, HeadMode::Append) => {
                 return refuse("mode append needs a baseline to append to; clone a model, or use mode cold".to_owned());
@@ -79,6 +73,11 @@ impl Plan {
         let classes = classes(input, old)?;
         let n_old = baseline_head.as_ref().map_or(0, Head::n_classes);
         check_counts(&input.rows, &classes[n_old..])?;
+        // A release on another backbone sees other features: what was lost since then is not known.
+        let anchor = input.anchor.as_ref().and_then(|anchor| {
+            let head = check_baseline(anchor, backbone).ok()?;
+            Some((head, judged_classes(anchor)))
+        });
         let n_of = |split: Split| input.rows.iter().filter(|row| row.split == split).count();
         Ok(Self {
             order: order(&input.rows, if n_old > 0 { &classes[n_old..] } else { &[] }),
@@ -88,12 +87,24 @@ impl Plan {
             n_old,
             classes,
             baseline_head,
+            anchor,
         })
     }
 
     pub(super) fn is_reject(&self, class_idx: usize) -> bool {
         self.classes[class_idx].role == ClassRole::Reject
     }
+}
+
+fn judged_classes(model: &Baseline) -> Vec<JudgedClass> {
+    let classes = model.manifest.classes.iter();
+    classes
+        .map(|class| JudgedClass {
+            name: class.name.clone(),
+            role: class.role,
+            tau: class.tau,
+        })
+        .collect()
 }
 
 fn check_baseline(baseline: &Baseline, backbone: &BackboneRef) -> Result<Head, PipelineError> {

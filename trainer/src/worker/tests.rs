@@ -44,6 +44,10 @@ impl JobQueue for Memory {
         Ok(())
     }
 
+    fn look(&self, _: &WorkerId, _: &JobId, _: i64, look: &Look) -> Result<Option<Vec<Look>>, QueueError> {
+        Ok(Some(vec![look.clone()]))
+    }
+
     fn finish(&self, _: &WorkerId, _: &JobId, attempt: i64, finished: &Finished) -> Result<bool, QueueError> {
         if self
             .outages

@@ -86,6 +86,7 @@ fn empty_channel(name: &str) -> LiveChannel {
         channel: Channel {
             project: ProjectId("p-1".to_owned()),
             name: ChannelName::new(name).unwrap(),
+            anchor: None,
             current: None,
         },
         classes: vec![],
@@ -118,6 +119,7 @@ fn job(state: JobState) -> Job {
         request: None,
         spec: JobSpec {
             baseline: Some(ModelId("01890000-0000-7000-8000-0000abcd1234".to_owned())),
+            anchor: None,
             backbone: Digest::of(b"backbone"),
             dataset_versions: vec![],
             config: TrainConfig::default(),
@@ -236,6 +238,7 @@ fn a_candidate_comes_with_its_sentence() {
         verdict: Some(VerdictSummary {
             state: VerdictState::Fail,
             sentence: "7 of 90 photos of fu were lost".to_owned(),
+            sentence_zh: String::new(),
             structural_failure: true,
         }),
         started_us: Some(NOW_US - MINUTE_US),

@@ -49,6 +49,9 @@ pub struct Verdict {
     pub state: VerdictState,
     /// One plain sentence.
     pub sentence: String,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub sentence_zh: String,
     /// Digest of the policy.
     pub policy: Digest,
     /// α′, the level each check was made at.
@@ -65,6 +68,9 @@ pub struct VerdictSummary {
     pub state: VerdictState,
     /// Its sentence.
     pub sentence: String,
+    /// The same in Chinese; empty for verdicts that are older than it.
+    #[serde(default)]
+    pub sentence_zh: String,
     /// The structure failed its check or was not fully measured: nobody can override this.
     pub structural_failure: bool,
 }
@@ -80,6 +86,7 @@ impl Verdict {
         VerdictSummary {
             state: self.state,
             sentence: self.sentence.clone(),
+            sentence_zh: self.sentence_zh.clone(),
             structural_failure,
         }
     }
@@ -93,7 +100,7 @@ pub struct Check {
     pub id: CheckId,
     /// Of which class, for checks per class.
     pub class: Option<ClassName>,
-    /// What was observed: x / n; none where n = 0.
+    /// What was observed: x / n, or the change; none where n = 0.
     pub value: Option<f64>,
     /// Lower bound at α′.
     pub lower: Option<f64>,
@@ -111,4 +118,7 @@ pub struct Check {
     pub groups_needed: Option<u64>,
     /// One plain sentence.
     pub sentence: String,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub sentence_zh: String,
 }

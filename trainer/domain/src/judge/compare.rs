@@ -1,6 +1,6 @@
 //! Candidate against baseline, image by image.
 
-use super::Judged;
+use super::{Anchor, Judged};
 use crate::ids::Digest;
 use crate::model::ClassRole;
 use crate::report::{Answer, Comparison, Flip, GroupCount, OldClassLoss};
@@ -8,18 +8,15 @@ use crate::scores::Decision;
 
 impl Judged<'_> {
     /// Compares two models of which the baseline's classes are the candidate's first `n_old`.
-    pub(super) fn compare(&self, n_old: usize, before: &[Decision], after: &[Decision]) -> Comparison {
+    pub(super) fn compare(
+        &self,
+        n_old: usize,
+        before: &[Decision],
+        after: &[Decision],
+        anchor: &Anchor<'_>,
+    ) -> Comparison {
         let n_all = self.classes.len();
-        let pairs: Vec<Pair<'_>> = before
-            .iter()
-            .zip(after)
-            .zip(self.labels)
-            .map(|((before, after), label)| Pair {
-                before,
-                after,
-                label: *label,
-            })
-            .collect();
+        let pairs = self.pairs(before, after);
         let is_old = |pair: &&Pair<'_>| pair.label < n_old;
         let right = |pair: &Pair<'_>| pair.before.is(pair.label);
 
@@ -35,21 +32,19 @@ impl Judged<'_> {
         });
         let n_forbidden = forbidden.sum();
 
-        let loss = |class_idx: usize| {
-            let members = || {
-                let mine = pairs.iter().enumerate();
-                mine.filter(move |(_, pair)| pair.label == class_idx && right(pair))
-                    .map(|(image, pair)| (image, self.is_harmed(pair)))
-            };
-            OldClassLoss {
-                class: self.classes[class_idx].name.clone(),
-                images: GroupCount {
-                    n: members().count() as u64,
-                    x: members().filter(|(_, lost)| *lost).count() as u64,
-                },
-                groups: self.groups.count(members()),
+        let old_classes = self.losses(0..n_old, &pairs);
+        let anchor_losses = match anchor {
+            Anchor::Baseline => Some(old_classes.clone()),
+            Anchor::Other { classes, decisions } => {
+                Some(self.losses(classes.iter().copied(), &self.pairs(decisions, after)))
             }
+            Anchor::Unmeasured => None,
         };
+        let flipped = pairs
+            .iter()
+            .enumerate()
+            .filter(|(_, pair)| pair.label < n_old && right(pair))
+            .map(|(image, pair)| (image, self.is_harmed(pair)));
         let falsely_new = pairs
             .iter()
             .enumerate()
@@ -60,7 +55,10 @@ impl Judged<'_> {
             .zip(self.images)
             .filter(|(pair, _)| is_old(pair) && right(pair) && self.is_harmed(pair));
         Comparison {
-            old_classes: (0..n_old).map(loss).collect(),
+            old_classes,
+            flipped: self.groups.count(flipped),
+            recall_changes: Vec::new(),
+            anchor_losses,
             false_new: self.groups.count(falsely_new),
             n_right: pairs.iter().filter(is_old).filter(|pair| right(pair)).count() as u64,
             negative_flips: flips.map(|(pair, image)| self.flip(pair, *image)).collect(),
@@ -72,6 +70,37 @@ impl Judged<'_> {
             transitions,
             n_forbidden,
         }
+    }
+
+    fn pairs<'p>(&'p self, before: &'p [Decision], after: &'p [Decision]) -> Vec<Pair<'p>> {
+        let answers = before.iter().zip(after).zip(self.labels);
+        answers
+            .map(|((before, after), label)| Pair {
+                before,
+                after,
+                label: *label,
+            })
+            .collect()
+    }
+
+    /// Per class what was accepted rightly before, and what of that is lost.
+    fn losses(&self, classes: impl Iterator<Item = usize>, pairs: &[Pair<'_>]) -> Vec<OldClassLoss> {
+        let loss = |class_idx: usize| {
+            let members = || {
+                let mine = pairs.iter().enumerate();
+                mine.filter(move |(_, pair)| pair.label == class_idx && pair.before.is(class_idx))
+                    .map(|(image, pair)| (image, self.is_harmed(pair)))
+            };
+            OldClassLoss {
+                class: self.classes[class_idx].name.clone(),
+                images: GroupCount {
+                    n: members().count() as u64,
+                    x: members().filter(|(_, lost)| *lost).count() as u64,
+                },
+                groups: self.groups.count(members()),
+            }
+        };
+        classes.map(loss).collect()
     }
 
     /// Whether an image that was right is lost. A reject class is harmed only by a move to a real class: *unknown* is the

@@ -14,7 +14,7 @@ use crate::ids::Digest;
 use crate::model::ClassRole;
 use crate::names::ClassName;
 use crate::report::{Comparison, EvaluationReport, ModelMetrics, ReportClass};
-use crate::scores::SealedScores;
+use crate::scores::{Decision, SealedScores};
 
 /// A class as it is judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +42,22 @@ pub struct Counts {
     pub comparison: Option<Comparison>,
 }
 
+/// The release that a channel's losses add up from.
+#[derive(Clone, Debug)]
+pub enum Anchor<'a> {
+    /// The baseline itself.
+    Baseline,
+    /// An older model: which of the candidate's classes it has, and its answers in the candidate's numbering.
+    Other {
+        /// Its classes.
+        classes: &'a [usize],
+        /// Its answers, one per image.
+        decisions: &'a [Decision],
+    },
+    /// Its answers are not there.
+    Unmeasured,
+}
+
 /// What the counts are made of.
 struct Judged<'a> {
     classes: &'a [JudgedClass],
@@ -51,12 +67,17 @@ struct Judged<'a> {
 }
 
 /// Counts what `scores` say at the thresholds of `classes`, which are the candidate's; `heads` are the digests of the
-/// candidate's and the baseline's head file.
+/// candidate's and the baseline's head file. Bootstrap bounds need random draws and stay empty.
 ///
 /// # Panics
 /// `scores` do not pass [`SealedScores::check`], or have other classes.
 #[must_use]
-pub fn count(classes: &[JudgedClass], scores: &SealedScores, heads: (Digest, Option<Digest>)) -> Counts {
+pub fn count(
+    classes: &[JudgedClass],
+    scores: &SealedScores,
+    heads: (Digest, Option<Digest>),
+    anchor: &Anchor<'_>,
+) -> Counts {
     let judged = Judged {
         classes,
         images: &scores.images,
@@ -78,7 +99,7 @@ pub fn count(classes: &[JudgedClass], scores: &SealedScores, heads: (Digest, Opt
             .1
             .zip(before.as_ref())
             .map(|(head, before)| judged.metrics(head, n_old, before)),
-        comparison: before.map(|before| judged.compare(n_old, &before, &after)),
+        comparison: before.map(|before| judged.compare(n_old, &before, &after, anchor)),
     }
 }
 
@@ -105,7 +126,7 @@ pub fn at_threshold(report: &EvaluationReport, scores: &SealedScores, tau: f64) 
         report.candidate.head,
         report.baseline.as_ref().map(|baseline| baseline.head),
     );
-    let counts = count(&classes, scores, heads);
+    let counts = count(&classes, scores, heads, &Anchor::Unmeasured);
     let with_curves = |mut counted: ModelMetrics, measured: &ModelMetrics| {
         for (class, measured) in counted.per_class.iter_mut().zip(&measured.per_class) {
             class.average_precision = measured.average_precision;

@@ -34,7 +34,7 @@ fn scores() -> SealedScores {
 
 fn counted(tau: f64) -> Counts {
     let head = Digest::of(b"head");
-    count(&classes(tau), &scores(), (head, Some(head)))
+    count(&classes(tau), &scores(), (head, Some(head)), &Anchor::Baseline)
 }
 
 #[test]
@@ -75,4 +75,29 @@ fn columns_that_do_not_fit_are_refused() {
         harm(&mut scores);
         assert!(scores.check().is_err(), "harm {idx}");
     }
+}
+
+#[test]
+fn losses_since_the_anchor_are_counted_from_its_own_answers() {
+    let head = Digest::of(b"head");
+    // The anchor had the first and the third image right and knew no other.
+    let answer = |accepted| Decision {
+        class_idx: 0,
+        probability: 0.95,
+        accepted,
+    };
+    let decisions = [answer(true), answer(false), answer(true), answer(false)];
+    let anchor = Anchor::Other {
+        classes: &[0],
+        decisions: &decisions,
+    };
+    let comparison = count(&classes(0.9), &scores(), (head, Some(head)), &anchor)
+        .comparison
+        .unwrap();
+    let losses = comparison.anchor_losses.unwrap();
+    assert_eq!((losses[0].images.x, losses[0].images.n), (1, 2));
+    assert_eq!((losses[0].groups.x, losses[0].groups.n), (1, 2));
+    assert_eq!((comparison.flipped.x, comparison.flipped.n), (2, 2), "of the baseline");
+    let comparison = counted(0.9).comparison.unwrap();
+    assert_eq!(comparison.anchor_losses.as_ref(), Some(&comparison.old_classes));
 }

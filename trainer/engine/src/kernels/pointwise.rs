@@ -36,6 +36,12 @@ pub(crate) struct Target<'a> {
 }
 
 impl Packed {
+    /// Turns the lowest bit of a channel's bias over.
+    #[cfg(test)]
+    pub(crate) fn flip_bias_bit(&mut self, channel: usize) {
+        self.bias[channel] = f32::from_bits(self.bias[channel].to_bits() ^ 1);
+    }
+
     /// Every number, as it lies in memory.
     pub(crate) fn numbers(&self) -> [&[f32]; 2] {
         [&self.panels, &self.bias]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use domain::change::Look;
 use domain::gate::verdict::Verdict;
 use tempfile::TempDir;
 
@@ -131,6 +132,9 @@ impl Observer for Watch {
     }
     fn finding(&self, finding: Finding) {
         self.findings.lock().unwrap().push(finding);
+    }
+    fn look(&self, _: &Look) -> Option<Vec<Look>> {
+        None
     }
     fn verdict(&self, _: &Verdict) {}
 }

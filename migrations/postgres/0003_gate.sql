@@ -1,0 +1,36 @@
+-- The gate: a project's own policies, the heads it judged, and the release that a channel's losses add up from. The same
+-- tables exist for SQLite in ../sqlite.
+
+-- A project's policies; version counts 1, 2, 3, … within the name, and the latest is what its name means. Jobs hold a copy.
+CREATE TABLE policies (
+    project    TEXT NOT NULL REFERENCES projects (id),
+    name       TEXT NOT NULL,
+    version    BIGINT NOT NULL,
+    digest     TEXT NOT NULL,
+    body       TEXT NOT NULL,   -- JSON
+    by_user    TEXT REFERENCES users (id),
+    created_us BIGINT NOT NULL,
+    PRIMARY KEY (project, name, version)
+);
+
+-- Each head judged on sealed photos is a look at them; the gate counts them. seq is given out under the lock of the
+-- project's row, so that of two heads judged at once the later one sees the earlier one.
+CREATE TABLE looks (
+    project     TEXT NOT NULL REFERENCES projects (id),
+    seq         BIGINT NOT NULL,
+    job         TEXT NOT NULL REFERENCES jobs (id),
+    head        TEXT NOT NULL,      -- names the head wherever its dial stands
+    new_classes TEXT NOT NULL,      -- JSON
+    n_groups    BIGINT NOT NULL,    -- sealed groups of old classes
+    created_us  BIGINT NOT NULL,
+    PRIMARY KEY (project, seq)
+);
+ALTER TABLE projects ADD COLUMN n_looks BIGINT NOT NULL DEFAULT 0;
+
+-- Small harms must not add up over releases: losses since this release are judged too. Empty: since the first one.
+ALTER TABLE channels ADD COLUMN anchor TEXT REFERENCES releases (id);
+
+CREATE TRIGGER policies_stay BEFORE UPDATE OR DELETE ON policies
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('policies are immutable');
+CREATE TRIGGER looks_stay BEFORE UPDATE OR DELETE ON looks
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('looks are immutable');

@@ -1,0 +1,57 @@
+//! The heads that a project judged on sealed photos, in order.
+
+use domain::change::Look;
+use domain::ids::{JobId, WorkerId};
+
+use super::{Db, DbError, from_json, parse, to_json};
+
+/// Writes a look down, if the worker still holds the job, and says which looks its project had until then, this one
+/// included, oldest first; none, with nothing written, where the lease is lost.
+///
+/// # Errors
+/// The database says no.
+pub async fn add(
+    db: &Db,
+    worker: &WorkerId,
+    job: &JobId,
+    attempt: i64,
+    now_us: i64,
+    look: &Look,
+) -> Result<Option<Vec<Look>>, DbError> {
+    const NUMBER: &str = "UPDATE projects SET n_looks = n_looks + 1 WHERE id = (SELECT project FROM jobs \
+        WHERE id = $1 AND worker = $2 AND attempt = $3 AND state = 'running') RETURNING id, n_looks";
+    const SQL: &str = "INSERT INTO looks (project, seq, job, head, new_classes, n_groups, created_us) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    const ALL: &str = "SELECT head, new_classes, n_groups FROM looks WHERE project = $1 ORDER BY seq";
+    type Row = (String, String, i64);
+    let rows: Vec<Row> = in_transaction!(db, connection => {
+        let numbered: Option<(String, i64)> = sqlx::query_as(NUMBER)
+            .bind(&job.0)
+            .bind(&worker.0)
+            .bind(attempt)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let Some((project, seq)) = numbered else {
+            return Ok(None);
+        };
+        sqlx::query(SQL)
+            .bind(&project)
+            .bind(seq)
+            .bind(&job.0)
+            .bind(look.head.to_string())
+            .bind(to_json(&look.new_classes))
+            .bind(i64::try_from(look.n_groups).unwrap_or(i64::MAX))
+            .bind(now_us)
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query_as(ALL).bind(&project).fetch_all(&mut *connection).await?
+    });
+    let look = |(head, new_classes, n_groups): &Row| {
+        Ok(Look {
+            head: parse("looks.head", head)?,
+            new_classes: from_json("looks.new_classes", new_classes)?,
+            n_groups: u64::try_from(*n_groups).unwrap_or_default(),
+        })
+    };
+    rows.iter().map(look).collect::<Result<_, DbError>>().map(Some)
+}

@@ -1,0 +1,95 @@
+//! Of all checks together.
+
+use crate::gate::policy::CheckId;
+use crate::gate::verdict::{Check, VerdictState};
+use crate::gate::words::Sentence;
+use crate::report::EvaluationReport;
+
+/// Of what old classes lost, where nothing else was judged.
+pub(in crate::gate) fn losses(checks: &[Check], state: VerdictState) -> Sentence {
+    match (state, checks.len()) {
+        (VerdictState::Pass, 1) => Sentence::new(
+            "The old class is proven unharmed within its limit.",
+            "已证明旧类别的损失在上限之内。",
+        ),
+        (VerdictState::Pass, n) => Sentence::new(
+            format!("All {n} old classes are proven unharmed within their limits."),
+            format!("已证明全部 {n} 个旧类别的损失都在上限之内。"),
+        ),
+        _ => concerned(checks, state),
+    }
+}
+
+/// Of all checks.
+pub(in crate::gate) fn verdict(report: &EvaluationReport, checks: &[Check], state: VerdictState) -> Sentence {
+    match state {
+        VerdictState::Pass => passed(report, checks),
+        VerdictState::Fail | VerdictState::Unproven => concerned(checks, state),
+    }
+}
+
+/// The first check that made the verdict what it is, and how many more there are.
+fn concerned(checks: &[Check], state: VerdictState) -> Sentence {
+    let mut concerned = checks.iter().filter(|check| check.verdict == state);
+    let first = concerned.next().map_or_else(
+        || Sentence::new("No check ran.", "没有运行任何检查。"),
+        |check| Sentence::new(check.sentence.as_str(), check.sentence_zh.as_str()),
+    );
+    match concerned.count() {
+        0 => first,
+        1 => Sentence::new(
+            format!("{} One more check is not passed.", first.en),
+            format!("{}另有 1 项检查未通过。", first.zh),
+        ),
+        n => Sentence::new(
+            format!("{} {n} more checks are not passed.", first.en),
+            format!("{}另有 {n} 项检查未通过。", first.zh),
+        ),
+    }
+}
+
+/// Claims no more than the checks that ran have shown.
+fn passed(report: &EvaluationReport, checks: &[Check]) -> Sentence {
+    let count = |id: CheckId| checks.iter().filter(|check| check.id == id).count();
+    let new: Vec<&str> = report
+        .classes
+        .iter()
+        .filter(|class| class.is_new)
+        .map(|class| class.name.as_str())
+        .collect();
+    if report.comparison.is_none() {
+        let n_classes = count(CheckId::ClassRecall).max(count(CheckId::ClassPrecision));
+        return if n_classes > 0 {
+            Sentence::new(
+                format!("All {n_classes} classes reach their floors; nothing was live before that could be harmed."),
+                format!("全部 {n_classes} 个类别都达到下限；此前没有可能受损的上线模型。"),
+            )
+        } else {
+            let n = checks.len();
+            Sentence::new(
+                format!("All {n} listed checks pass; none of them is about a class."),
+                format!("列出的 {n} 项检查全部通过，但没有一项涉及类别。"),
+            )
+        };
+    }
+    let adds = if new.is_empty() {
+        Sentence::new("Adds no class", "没有新增类别")
+    } else {
+        Sentence::new(format!("Adds {}", new.join(", ")), format!("新增 {}", new.join("、")))
+    };
+    let (en, zh) = match count(CheckId::OldClassLoss) {
+        0 => (
+            "the policy lists no check of what old classes lose".to_owned(),
+            "策略没有列出旧类别损失的检查".to_owned(),
+        ),
+        1 => (
+            "the old class is proven unharmed within its limit".to_owned(),
+            "已证明旧类别的损失在上限之内".to_owned(),
+        ),
+        n => (
+            format!("all {n} old classes are proven unharmed within their limits"),
+            format!("已证明全部 {n} 个旧类别的损失都在上限之内"),
+        ),
+    };
+    Sentence::new(format!("{}; {en}.", adds.en), format!("{}；{zh}。", adds.zh))
+}
