@@ -27,6 +27,17 @@ CREATE TABLE looks (
 );
 ALTER TABLE projects ADD COLUMN n_looks BIGINT NOT NULL DEFAULT 0;
 
+-- How long stages took, and how much work that was: what a draft's time is foreseen from.
+CREATE TABLE stage_rates (
+    project     TEXT NOT NULL REFERENCES projects (id),
+    job         TEXT NOT NULL REFERENCES jobs (id),
+    kind        TEXT NOT NULL,
+    units       BIGINT NOT NULL,
+    duration_ms BIGINT NOT NULL,
+    created_us  BIGINT NOT NULL
+);
+CREATE INDEX stage_rates_by_kind ON stage_rates (kind, created_us);
+
 -- Small harms must not add up over releases: losses since this release are judged too. Empty: since the first one.
 ALTER TABLE channels ADD COLUMN anchor TEXT REFERENCES releases (id);
 

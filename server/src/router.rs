@@ -15,8 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    channels, dataset_versions, datasets, dial, events, features, images, jobs, models, overview, policies, projects,
-    requests as responses, session, setup, tokens, users,
+    channels, dataset_versions, datasets, dial, events, features, images, jobs, models, overview, policies, preview,
+    projects, requests as responses, session, setup, tokens, users,
 };
 use crate::auth::{guard, sessions};
 use crate::requests;
@@ -59,6 +59,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(jobs::start))
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::result))
+        .routes(routes!(preview::get))
         .routes(routes!(events::follow))
         .routes(routes!(models::list))
         .routes(routes!(models::get))
@@ -67,6 +68,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(models::file))
         .routes(routes!(features::get))
         .routes(routes!(dial::get, dial::turn))
+        .routes(routes!(dial::refit))
         .routes(routes!(models::backbones))
         .routes(routes!(policies::list))
         .routes(routes!(policies::save))

@@ -1,4 +1,4 @@
-//! The safety dial of a model: what other places would cost and bring, and turning it.
+//! Other heads for a model's classes: the safety dial elsewhere, or all rows anew.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use domain::api::dial::{DialCount, DialPlace, DialPlaces, NewDial};
 use domain::dataset::Split;
 use domain::ids::ModelId;
-use domain::job::{Job, JobSpec, TrainConfig};
+use domain::job::{HeadMode, Job, JobSpec, RefitConfig, TrainConfig};
 use domain::model::{ClassRole, Model};
 use domain::report::{Dial, EvaluationReport, GroupCount, ReportClass};
 use serde::Deserialize;
@@ -74,7 +74,7 @@ pub(crate) async fn turn(
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let model = found(&state, &caller, &ModelId(id)).await?;
     let source = jobs::found(&state, &caller, &model.job).await?;
-    if source.spec.baseline.is_none() {
+    if source.spec.baseline.is_none() || source.spec.config.mode != HeadMode::Append {
         return Err(no_dial(&model));
     }
     let spec = JobSpec {
@@ -88,9 +88,40 @@ pub(crate) async fn turn(
     Ok((StatusCode::CREATED, Json(job)))
 }
 
+/// Make the same classes' model with all rows anew, on the same photos, judged by the same policy. No old answer is
+/// guaranteed: what it harms is measured alone.
+#[utoipa::path(post, path = "/models/{id}/refit", tag = "models", params(("id" = String, Path)),
+    request_body = RefitConfig, responses((status = 201, body = Job), (status = 404), (status = 422)))]
+pub(crate) async fn refit(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Json(config): Json<RefitConfig>,
+) -> Result<(StatusCode, Json<Job>), ApiError> {
+    let model = found(&state, &caller, &ModelId(id)).await?;
+    let source = jobs::found(&state, &caller, &model.job).await?;
+    if source.spec.baseline.is_none() {
+        return Err(ApiError::invalid(format!(
+            "model {} has no baseline, so all of its rows are its own: only a clone can be refitted",
+            model.id
+        )));
+    }
+    let spec = JobSpec {
+        config: TrainConfig {
+            mode: HeadMode::Refit,
+            offset: None,
+            refit: Some(config),
+            ..source.spec.config
+        },
+        ..source.spec
+    };
+    let job = jobs::make(&state, &caller, model.project, source.request, spec, true).await?;
+    Ok((StatusCode::CREATED, Json(job)))
+}
+
 fn no_dial(model: &Model) -> ApiError {
     ApiError::invalid(format!(
-        "model {} has no dial: only a clone has new classes beside old ones",
+        "model {} has no dial: only a clone with new rows beside frozen old ones has one",
         model.id
     ))
 }

@@ -230,6 +230,7 @@ async fn clone_of(
         mode: HeadMode::Append,
         // Where the baseline's own dial was turned to says nothing about this one's.
         offset: None,
+        refit: None,
         ..source.spec.config
     };
     Ok(JobSpec {

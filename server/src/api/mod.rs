@@ -12,6 +12,7 @@ pub(crate) mod jobs;
 pub(crate) mod models;
 pub(crate) mod overview;
 pub(crate) mod policies;
+pub(crate) mod preview;
 pub(crate) mod projects;
 pub(crate) mod requests;
 pub(crate) mod session;

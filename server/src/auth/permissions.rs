@@ -90,6 +90,7 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::POST, "/api/v1/jobs/{id}/cancel", In(Operate)),
     (Method::GET, "/api/v1/jobs/{id}/result", In(Read)),
     (Method::GET, "/api/v1/jobs/{id}/events", In(Read)),
+    (Method::GET, "/api/v1/jobs/{id}/preview", In(Read)),
     // Models.
     (Method::GET, "/api/v1/models", In(Read)),
     (Method::GET, "/api/v1/models/{id}", In(Read)),
@@ -99,6 +100,7 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/api/v1/models/{id}/features", In(Read)),
     (Method::GET, "/api/v1/models/{id}/dial", In(Read)),
     (Method::POST, "/api/v1/models/{id}/dial", In(Operate)),
+    (Method::POST, "/api/v1/models/{id}/refit", In(Operate)),
     // Channels. A release that overrides a verdict needs more, see `crate::api::channels::publish`.
     (Method::GET, "/api/v1/channels", In(Read)),
     (Method::GET, "/api/v1/channels/{name}", In(Read)),

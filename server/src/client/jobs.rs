@@ -13,7 +13,7 @@ use super::api::Api;
 use super::durations::{self, milliseconds, moment};
 use super::error::ClientError;
 use super::output::Output;
-use super::watch;
+use super::{preview, watch};
 
 /// What can be done with jobs. `latest` stands for the newest job everywhere.
 #[derive(Debug, Subcommand)]
@@ -59,6 +59,11 @@ pub enum Action {
     },
     /// Show a job, its stage times and its verdict.
     Show {
+        /// The job.
+        job: String,
+    },
+    /// What a draft can be told before it starts: what its photos can prove, which classes look alike, how long it takes.
+    Preview {
         /// The job.
         job: String,
     },
@@ -135,6 +140,7 @@ pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<Ex
             tell(&job, output)
         }
         Action::Show { job } => show(&resolve(&job, api).await?, api, output).await,
+        Action::Preview { job } => preview::run(&resolve(&job, api).await?, api, output).await,
         Action::List { state } => list(state, api, output).await,
     }
 }

@@ -15,6 +15,7 @@ mod gate;
 mod jobs;
 mod models;
 mod output;
+mod preview;
 mod releases;
 mod report;
 mod requests;

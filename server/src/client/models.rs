@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::job::Job;
+use domain::job::{Balance, Job, RefitConfig};
 use domain::model::Model;
 use domain::names::ClassName;
 use domain::release::Channel;
@@ -13,7 +13,7 @@ use super::api::Api;
 use super::durations::moment;
 use super::error::ClientError;
 use super::output::Output;
-use super::{export, report};
+use super::{export, report, watch};
 
 /// What can be done with models. A model is named by its id, by a channel that points at it, by the job that made it, or
 /// as `latest`.
@@ -25,6 +25,17 @@ pub enum Action {
     Report {
         /// The model.
         model: String,
+    },
+    /// Fit all rows of a clone's classes anew, on the same photos, and judge the result: no old answer is guaranteed.
+    Refit {
+        /// The model.
+        model: String,
+        /// How classes are balanced: none, weights or logit-adjustment.
+        #[arg(long, value_parser = balance, default_value = "logit-adjustment")]
+        balance: Balance,
+        /// Weight of keeping the baseline's shares among old classes on their photos, 0 to 100.
+        #[arg(long, default_value_t = 0.0)]
+        distillation: f64,
     },
     /// Write a model's files, and its baseline's, into a folder; every digest is checked.
     Export {
@@ -51,8 +62,29 @@ pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<Ex
             let model = resolve(&model, api).await?;
             export::run(&model, &out, features, api, output).await?;
         }
+        Action::Refit {
+            model,
+            balance,
+            distillation,
+        } => {
+            let model = resolve(&model, api).await?;
+            let config = RefitConfig { balance, distillation };
+            let job: Job = api.post(&["models", &model.id.0, "refit"], &config).await?;
+            output.note(&format!("job {}", job.id));
+            return watch::run(&job.id.0, api, output).await;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// As the API has it, with a dash for people.
+fn balance(text: &str) -> Result<Balance, String> {
+    match text {
+        "none" => Ok(Balance::None),
+        "weights" => Ok(Balance::Weights),
+        "logit-adjustment" | "logit_adjustment" => Ok(Balance::LogitAdjustment),
+        other => Err(format!("{other:?} is not none, weights or logit-adjustment")),
+    }
 }
 
 async fn list(api: &Api, output: &Output) -> Result<(), ClientError> {

@@ -61,6 +61,7 @@ pub mod releases;
 pub mod requests;
 pub mod sessions;
 pub mod setup_links;
+pub mod stage_rates;
 #[cfg(test)]
 mod tests;
 pub mod tokens;

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 pub use queue::DbQueue;
+pub(crate) use queue::InputError;
 pub use workers::{Workers, WorkersConfig, run_until};
 
 /// Tells those who follow jobs in this process that something happened, so that they need not wait for their next look.

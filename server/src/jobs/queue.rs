@@ -3,7 +3,7 @@
 use domain::change::Look;
 use domain::dataset::merge_versions;
 use domain::event::EventKind;
-use domain::ids::{Digest, JobId, ModelId, WorkerId};
+use domain::ids::{Digest, JobId, ModelId, ProjectId, WorkerId};
 use domain::job::JobSpec;
 use domain::model::Model;
 use tokio::runtime::Handle;
@@ -14,8 +14,8 @@ use trainer::worker::{ClaimedJob, Finished, JobQueue, Lease, QueueError};
 
 use super::Wake;
 use crate::clock::Clock;
-use crate::db::queue::{Claim, Ending};
-use crate::db::{Db, DbError, datasets, events, jobs, looks, models, queue};
+use crate::db::queue::Ending;
+use crate::db::{Db, DbError, datasets, events, jobs, looks, models, queue, stage_rates};
 use crate::ids::new_id;
 
 /// The queue in the database, with the files of baselines from the object store.
@@ -37,7 +37,7 @@ pub struct DbQueue {
 
 /// Why a claimed job cannot even begin.
 #[derive(Debug, thiserror::Error)]
-enum InputError {
+pub(crate) enum InputError {
     #[error(transparent)]
     Db(#[from] DbError),
     #[error("{0}")]
@@ -53,16 +53,18 @@ fn failed(action: impl Into<String>) -> impl FnOnce(DbError) -> QueueError {
 }
 
 impl DbQueue {
-    /// Gathers what a claimed job needs.
-    fn input(&self, claim: &Claim) -> Result<JobInput, InputError> {
-        let spec = &claim.spec;
+    /// Gathers what a job needs. From blocking threads only.
+    ///
+    /// # Errors
+    /// What it names is not there, or the database says no.
+    pub(crate) fn input(&self, project: &ProjectId, job: &JobId, spec: &JobSpec) -> Result<JobInput, InputError> {
         let (versions, digests) = self.runtime.block_on(self.versions(spec))?;
         let baseline = spec.baseline.as_ref().map(|id| self.model_files(id)).transpose()?;
         let anchor = spec.anchor.as_ref().map(|id| self.model_files(id)).transpose()?;
         let (rows, relabelled) = merge_versions(&versions);
         Ok(JobInput {
-            project: claim.project.clone(),
-            job: claim.job.clone(),
+            project: project.clone(),
+            job: job.clone(),
             rows,
             relabelled,
             datasets: digests,
@@ -165,7 +167,7 @@ impl JobQueue for DbQueue {
             return Ok(None);
         };
         self.wake.notify();
-        match self.input(&claim) {
+        match self.input(&claim.project, &claim.job, &claim.spec) {
             Ok(input) => Ok(Some(ClaimedJob {
                 input,
                 attempt: claim.attempt,
@@ -227,6 +229,17 @@ impl JobQueue for DbQueue {
             }
         });
         let written = written.map_err(failed(format!("ending job {job}")))?;
+        // What was cut short says nothing of how long the whole takes.
+        if let Finished::Succeeded { outcome } = finished
+            && written
+            && !outcome.report.training.cut_short
+        {
+            let rates = outcome.work.rates(&outcome.stage_times);
+            // A forecast that rests on one run less is no reason to end a job twice.
+            if let Err(error) = self.runtime.block_on(stage_rates::add(&self.db, job, now_us, &rates)) {
+                tracing::warn!(%job, %error, "the times of a job are not kept");
+            }
+        }
         self.wake.notify();
         Ok(written)
     }

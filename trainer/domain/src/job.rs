@@ -144,6 +144,33 @@ pub enum HeadMode {
     Cold,
     /// New rows beside frozen old ones: the default of every clone.
     Append,
+    /// All rows of a clone anew, from where the old ones stand: no old answer is guaranteed.
+    Refit,
+}
+
+/// How a refit is balanced over classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// Every image weighs the same.
+    None,
+    /// Every class weighs the same.
+    Weights,
+    /// The loss sees logits raised by the logarithm of each class's share.
+    #[default]
+    LogitAdjustment,
+}
+
+/// What a refit may be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct RefitConfig {
+    /// Over classes.
+    pub balance: Balance,
+    /// Weight of keeping the baseline's shares among old classes on their images, 0 to 100; 0: none.
+    pub distillation: f64,
 }
 
 /// Everything about training that a person may choose; frozen into the job when it starts.
@@ -167,6 +194,9 @@ pub struct TrainConfig {
     /// interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<f64>,
+    /// How to refit (refit).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refit: Option<RefitConfig>,
     /// The whole job must end within this many milliseconds of its start.
     pub deadline_ms: u64,
 }
@@ -187,6 +217,7 @@ impl Default for TrainConfig {
             l2_grid: vec![1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1],
             reject_classes: Vec::new(),
             offset: None,
+            refit: None,
             deadline_ms: DEFAULT_DEADLINE_MS,
         }
     }
@@ -216,6 +247,17 @@ impl TrainConfig {
             if !(-MOST_OFFSET..=MOST_OFFSET).contains(&offset) {
                 return Err(format!(
                     "offset must lie between −{MOST_OFFSET} and {MOST_OFFSET}, got {offset}"
+                ));
+            }
+        }
+        if let Some(refit) = &self.refit {
+            if self.mode != HeadMode::Refit {
+                return Err("only mode refit takes the settings of a refit".to_owned());
+            }
+            if !(0.0..=100.0).contains(&refit.distillation) {
+                return Err(format!(
+                    "distillation must lie between 0 and 100, got {}",
+                    refit.distillation
                 ));
             }
         }

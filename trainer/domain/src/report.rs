@@ -81,7 +81,7 @@ pub struct SealedSet {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrainingReport {
-    /// Cold or append.
+    /// Cold, append or refit.
     pub mode: HeadMode,
     /// Training images used.
     pub n_train: u64,
@@ -299,17 +299,18 @@ impl StructuralFacts {
     /// The facts that every report of a fit has.
     #[must_use]
     pub const fn expected(mode: HeadMode) -> &'static [&'static str] {
-        const APPEND: [&str; 6] = [
+        const FACTS: [&str; 6] = [
             "backbone_unchanged",
             "head_shape",
             "size_as_predicted",
-            "old_rows_bit_equal",
             "old_classes_kept",
+            "old_rows_bit_equal",
             "growth_only_allowed",
         ];
         match mode {
-            HeadMode::Append => &APPEND,
-            HeadMode::Cold => APPEND.split_at(3).0,
+            HeadMode::Append => &FACTS,
+            HeadMode::Refit => FACTS.split_at(4).0,
+            HeadMode::Cold => FACTS.split_at(3).0,
         }
     }
 }

@@ -16,7 +16,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 use rand_distr::{Binomial, Distribution as _};
 use rayon::prelude::*;
 
-use crate::head::real;
+use crate::head::{real, real_u64};
 
 /// How bounds are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -149,11 +149,6 @@ fn change(kinds: &[(Kind, u64)], counts: &[u64]) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts of images are far below 2^53")]
     let share = gained as f64 / images as f64;
     share
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of groups are far below 2^53")]
-const fn real_u64(count: u64) -> f64 {
-    count as f64
 }
 
 #[expect(

@@ -71,7 +71,9 @@ pub struct EvaluationInput<'a> {
     pub classes: &'a [JudgedClass],
     /// The candidate.
     pub candidate: JudgedHead<'a>,
-    /// The model it was appended to: its rows are the candidate's first.
+    /// The candidate's first rows are the baseline's, bit by bit.
+    pub is_appended: bool,
+    /// The model it was cloned from.
     pub baseline: Option<JudgedHead<'a>>,
     /// What losses add up from.
     pub anchor: AnchorHead<'a>,
@@ -103,6 +105,12 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
     let n_old = input.baseline.map_or(0, |baseline| baseline.head.n_classes());
     let answers = |features: &Rows<'_>| -> Result<(Option<Scores>, Scores), HeadError> {
         Ok(match input.baseline {
+            // Old rows that were refitted have logits of their own.
+            Some(baseline) if !input.is_appended => {
+                let old = baseline.head.logits(features)?;
+                let new = input.candidate.head.logits(features)?;
+                (Some(Scores::of(&old)), Scores::of(&new))
+            }
             Some(baseline) => {
                 let old = baseline.head.logits(features)?;
                 let new = input.candidate.head.rows_from(n_old).logits(features)?;

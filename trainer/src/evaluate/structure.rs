@@ -1,6 +1,7 @@
 //! What must hold of a candidate whatever its numbers are: true or false, with the evidence.
 
 use domain::ids::Digest;
+use domain::job::HeadMode;
 use domain::judge::JudgedClass;
 use domain::model::{BackboneRef, ModelManifest};
 use domain::report::{Comparison, Fact, StructuralFacts};
@@ -10,6 +11,8 @@ use crate::head::Head;
 /// What the facts are read from.
 #[derive(Clone, Copy, Debug)]
 pub struct StructureInput<'a> {
+    /// How the head was made.
+    pub mode: HeadMode,
     /// Digests over the backbone's numbers in memory: when they were loaded, and after the fit.
     pub frozen: (Digest, Digest),
     /// The backbone.
@@ -29,9 +32,12 @@ pub struct StructureInput<'a> {
 pub fn structure(input: &StructureInput<'_>) -> StructuralFacts {
     let mut facts = vec![backbone(input), shape(input), size(input)];
     if let Some((manifest, head, comparison)) = input.baseline {
-        facts.push(old_rows(input, manifest, head));
         facts.push(thresholds(input, manifest));
-        facts.push(growth(comparison));
+        // A refit may move every old row, and with it every answer.
+        if input.mode == HeadMode::Append {
+            facts.push(old_rows(input, manifest, head));
+            facts.push(growth(comparison));
+        }
     }
     StructuralFacts { facts }
 }
@@ -172,6 +178,7 @@ mod tests {
             .collect();
         let comparison = report.comparison.as_ref().unwrap();
         let structural = structure(&StructureInput {
+            mode: HeadMode::Append,
             frozen,
             backbone,
             classes: &classes,

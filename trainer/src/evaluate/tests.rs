@@ -87,6 +87,7 @@ fn measured() -> Measured {
             head: &candidate,
             digest: Digest::of(b"candidate"),
         },
+        is_appended: true,
         baseline: Some(JudgedHead {
             head: &baseline,
             digest: Digest::of(b"baseline"),

@@ -198,7 +198,7 @@ const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.5..=1e3;
 
 /// The temperature in [`TEMPERATURES`] with the least mean log-loss, and that loss. The loss is convex in 1/T, so its slope
 /// is bisected.
-fn temperature(logits: &[f64], n_classes: usize, labels: &[usize]) -> (f64, f64) {
+pub(super) fn temperature(logits: &[f64], n_classes: usize, labels: &[usize]) -> (f64, f64) {
     let slope = |inverse: f64| -> f64 {
         let rows = logits.chunks_exact(n_classes).zip(labels);
         rows.map(|(row, label)| {
@@ -223,7 +223,7 @@ fn temperature(logits: &[f64], n_classes: usize, labels: &[usize]) -> (f64, f64)
 }
 
 /// Mean log-loss in nats, logits times `inverse`.
-fn mean_loss(logits: &[f64], n_classes: usize, labels: &[usize], inverse: f64) -> f64 {
+pub(super) fn mean_loss(logits: &[f64], n_classes: usize, labels: &[usize], inverse: f64) -> f64 {
     let rows = logits.chunks_exact(n_classes).zip(labels);
     let losses = rows.map(|(row, label)| {
         let scaled: Vec<f64> = row.iter().map(|z| z * inverse).collect();

@@ -1,7 +1,7 @@
 //! Heads: the last linear layer of a model, how it is fitted, and how its offset is chosen.
 //!
 //! Owns: [`Head`] and its file, the cold fit of all classes ([`fit_cold`]), the append fit of new rows beside frozen old
-//! ones ([`fit_append`]) and the safety dial. Refuses to know: images, backbones, the sealed split. Everything works on
+//! ones ([`fit_append`]), the safety dial, the joint refit ([`fit_refit`]) and the probes. Refuses to know: images, backbones, the sealed split. Everything works on
 //! plain matrices of features.
 
 mod append;
@@ -10,15 +10,19 @@ mod dial;
 mod file;
 mod minimise;
 mod passes;
+mod probe;
 mod product;
 #[cfg(test)]
 mod reference;
+mod refit;
 
 pub use append::{AppendFit, AppendInput, Budget, fit_append};
 pub use cold::{ColdFit, ColdInput, fit_cold};
 pub use dial::{NewImage, OldImage, PlaceCounts, Places, PlacesInput, accept_offset, loss_offset};
 pub use file::HeadFormatError;
+pub use probe::{Probe, ProbeInput, probe};
 pub use product::{BLOCK_ROWS, Logits, Rows, logits};
+pub use refit::{RefitFit, RefitInput, fit_refit};
 
 /// The smallest deviation a feature is divided by when it is standardised.
 pub const STD_FLOOR: f64 = 1e-3;
@@ -147,6 +151,17 @@ impl Standard {
             .sum();
         (weight, bias - shift)
     }
+
+    /// A row on plain features as one in standardised space: what [`Standard::fold`] undoes.
+    fn unfold(&self, row: &[f32], bias: f32) -> (Vec<f64>, f64) {
+        let rows = row.iter().zip(&self.std).zip(&self.mean);
+        let shift: f64 = rows
+            .clone()
+            .map(|((w, _), mean)| f64::from(*w) * f64::from(*mean))
+            .sum();
+        let row = rows.map(|((w, std), _)| f64::from(*w) * f64::from(*std)).collect();
+        (row, f64::from(bias) + shift)
+    }
 }
 
 /// Why a head could not be fitted or used.
@@ -206,6 +221,12 @@ pub(crate) fn top(z: &[f64]) -> (usize, f64) {
 /// A count as a number.
 #[expect(clippy::cast_precision_loss, reason = "counts of images are far below 2^53")]
 pub(crate) const fn real(count: usize) -> f64 {
+    count as f64
+}
+
+/// A count as a number.
+#[expect(clippy::cast_precision_loss, reason = "counts of images are far below 2^53")]
+pub(crate) const fn real_u64(count: u64) -> f64 {
     count as f64
 }
 

@@ -4,6 +4,7 @@
 //! same bytes, whoever runs it and however often.
 
 mod plan;
+mod preview;
 mod stages;
 mod train;
 
@@ -12,10 +13,11 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use domain::change::{Look, LookCount};
 use domain::dataset::{DatasetRow, Relabelled, Split, rows_digest};
+use domain::forecast::Work;
 use domain::gate::policy::GatePolicy;
 use domain::gate::verdict::Verdict;
 use domain::ids::{Digest, JobId, ProjectId};
-use domain::job::{Stage, StageTime, TrainConfig};
+use domain::job::{HeadMode, Stage, StageTime, TrainConfig};
 use domain::judge::JudgedClass;
 use domain::metrics::Metrics;
 use domain::model::{BackboneRef, ModelClass, ModelManifest, TrainingRecord};
@@ -37,6 +39,8 @@ use crate::package::{
 use crate::pipeline::plan::Plan;
 use crate::pipeline::stages::Stages;
 use crate::pipeline::train::{Samples, Trained, train};
+
+pub use preview::Draft;
 
 /// Everything a job needs to know; frozen when it is queued.
 #[derive(Clone, Debug)]
@@ -86,6 +90,8 @@ pub struct Outcome {
     /// The files of the package by name: head.safetensors, manifest.json, metrics.json, report.json,
     /// scores.json, verdict.json.
     pub files: Vec<(String, Bytes)>,
+    /// What the times depend on.
+    pub work: Work,
     /// How long each stage took. The only thing here that differs from run to run.
     pub stage_times: Vec<StageTime>,
 }
@@ -222,6 +228,7 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
         stages.n_read = extraction.features.rows.len();
         Ok(extraction)
     })?;
+    let work = plan.work(input, extraction.n_extracted);
     let samples = Samples::new(input, &plan, &extraction.features);
     let trained = stages.run(Stage::Train, |stages| {
         samples.check(&plan, extraction.complete, stages)?;
@@ -266,6 +273,7 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
         report,
         verdict,
         files,
+        work,
         stage_times: stages.times,
     })
 }
@@ -317,6 +325,7 @@ fn evaluated(
             head: &trained.head,
             digest: Digest::of(head_bytes),
         },
+        is_appended: input.config.mode == HeadMode::Append,
         baseline: baseline.map(|(baseline, head)| JudgedHead {
             head,
             digest: Digest::of(&baseline.head),
@@ -334,6 +343,7 @@ fn evaluated(
     })?;
     let compared = baseline.zip(counts.comparison.as_ref());
     let structural = structure(&StructureInput {
+        mode: input.config.mode,
         frozen,
         backbone,
         classes: &plan.classes,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::dataset::{DatasetRow, Split};
+use domain::forecast::Work;
 use domain::ids::Digest;
 use domain::job::HeadMode;
 use domain::judge::JudgedClass;
@@ -18,6 +19,8 @@ pub(super) struct Plan {
     pub(super) classes: Vec<JudgedClass>,
     /// How many of them are the baseline's.
     pub(super) n_old: usize,
+    /// How many of them are not learned.
+    pub(super) n_kept: usize,
     pub(super) baseline_head: Option<Head>,
     /// The anchor's head and classes, where it can be measured on the same features.
     pub(super) anchor: Option<(Head, Vec<JudgedClass>)>,
@@ -61,18 +64,23 @@ impl Plan {
             return refuse("the job's rows must be sorted by image and name each image once".to_owned());
         }
         let (old, baseline_head) = match (&input.baseline, input.config.mode) {
-            (Some(baseline), HeadMode::Append) => (judged_classes(baseline), Some(check_baseline(baseline, backbone)?)),
+            (Some(baseline), HeadMode::Append | HeadMode::Refit) => {
+                (judged_classes(baseline), Some(check_baseline(baseline, backbone)?))
+            }
             (None, HeadMode::Cold) => (Vec::new(), None),
-            (None, HeadMode::Append) => {
-                return refuse("mode append needs a baseline to append to; clone a model, or use mode cold".to_owned());
+            (None, HeadMode::Append | HeadMode::Refit) => {
+                return refuse("modes append and refit need a baseline; clone a model, or use mode cold".to_owned());
             }
             (Some(_), HeadMode::Cold) => {
-                return refuse("mode cold fits all classes anew and has no baseline; use mode append".to_owned());
+                return refuse(
+                    "mode cold fits all classes from nothing and has no baseline; use mode append".to_owned(),
+                );
             }
         };
         let classes = classes(input, old)?;
         let n_old = baseline_head.as_ref().map_or(0, Head::n_classes);
-        check_counts(&input.rows, &classes[n_old..])?;
+        let n_kept = if input.config.mode == HeadMode::Refit { 0 } else { n_old };
+        check_counts(&input.rows, &classes[n_kept..])?;
         // A release on another backbone sees other features: what was lost since then is not known.
         let anchor = input.anchor.as_ref().and_then(|anchor| {
             let head = check_baseline(anchor, backbone).ok()?;
@@ -85,10 +93,30 @@ impl Plan {
             n_sealed: n_of(Split::Sealed),
             budget: TimeBudget::of(input.config.deadline_ms),
             n_old,
+            n_kept,
             classes,
             baseline_head,
             anchor,
         })
+    }
+
+    /// What the job's times depend on, where so many images had to be read.
+    pub(super) fn work(&self, input: &JobInput, n_missing: usize) -> Work {
+        Work {
+            mode: input.config.mode,
+            n_images: input.rows.len() as u64,
+            n_missing: n_missing as u64,
+            n_train: self.n_train as u64,
+            n_measured: (input.rows.len() - self.n_train) as u64,
+            n_learned: (self.classes.len() - self.n_kept) as u64,
+            n_classes: self.classes.len() as u64,
+            n_weights: input.config.l2_grid.len() as u64,
+        }
+    }
+
+    pub(super) fn is_reject_named(&self, class: &ClassName) -> bool {
+        let found = self.classes.iter().find(|judged| judged.name == *class);
+        found.is_some_and(|judged| judged.role == ClassRole::Reject)
     }
 
     pub(super) fn is_reject(&self, class_idx: usize) -> bool {

@@ -9,8 +9,9 @@ use domain::dataset::{Finding, Split};
 use domain::event::Progress;
 use domain::gate::policy::CheckId;
 use domain::gate::verdict::VerdictState;
-use domain::job::HeadMode;
+use domain::job::{HeadMode, RefitConfig};
 use domain::names::ClassName;
+use domain::report::StructuralFacts;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
@@ -264,6 +265,40 @@ fn the_same_job_gives_the_same_bytes() {
     let (tables, _, clone) = world();
     let run = || run_on(&tables, &clone, &Told::default()).unwrap().files;
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_refit_is_measured_like_any_other_head_and_promises_nothing() {
+    let (tables, _, mut clone) = world();
+    clone.config.mode = HeadMode::Refit;
+    clone.config.refit = Some(RefitConfig::default());
+    let outcome = run_on(&tables, &clone, &Told::default()).unwrap();
+    assert_eq!(
+        outcome.verdict.state,
+        VerdictState::Pass,
+        "{}",
+        outcome.verdict.sentence
+    );
+    assert!(outcome.report.training.dial.is_none());
+    let facts: Vec<&str> = outcome
+        .report
+        .structural
+        .facts
+        .iter()
+        .map(|fact| fact.id.as_str())
+        .collect();
+    assert_eq!(facts, StructuralFacts::expected(HeadMode::Refit));
+    let rows = |manifest: &ModelManifest| -> Vec<Digest> { manifest.classes.iter().map(|class| class.row).collect() };
+    let before = &clone.baseline.as_ref().unwrap().manifest;
+    assert_ne!(rows(&outcome.manifest)[..3], rows(before)[..], "old rows moved");
+    let package = crate::package::Package::read(&outcome.files.iter().cloned().collect()).unwrap();
+    assert_eq!(package.report, outcome.report);
+    // Without photos of an old class there is nothing to fit its row to.
+    clone
+        .rows
+        .retain(|row| row.class.as_str() != "a" || row.split == Split::Sealed);
+    let error = run_on(&tables, &clone, &Told::default()).unwrap_err().to_string();
+    assert!(error.contains("class a has no image in train"), "{error}");
 }
 
 #[test]

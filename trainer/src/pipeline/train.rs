@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 use domain::dataset::{DatasetRow, Split};
 use domain::gate::policy::{CheckId, GatePolicy};
-use domain::job::Stage;
+use domain::job::{HeadMode, Stage};
 use domain::report::{Dial, TrainingReport};
 
 use crate::features::Features;
-use crate::head::{AppendInput, Budget, ColdInput, Head, Rows, fit_append, fit_cold};
+use crate::head::{AppendInput, Budget, ColdInput, Head, RefitInput, Rows, fit_append, fit_cold, fit_refit};
 use crate::observer::Observer;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::stages::Stages;
@@ -69,7 +69,7 @@ impl<'a> Samples<'a> {
 
     /// Every class that is learned has an image that could be read in both splits that learning needs.
     pub(super) fn check(&self, plan: &Plan, complete: bool, stages: &Stages<'_>) -> Result<(), PipelineError> {
-        for (class_idx, class) in plan.classes.iter().enumerate().skip(plan.n_old) {
+        for (class_idx, class) in plan.classes.iter().enumerate().skip(plan.n_kept) {
             for split in [Split::Train, Split::Calibration] {
                 if self.labels(split).contains(&class_idx) {
                     continue;
@@ -109,6 +109,7 @@ pub(super) fn train(
         go_on
     };
     let mut trained = match &plan.baseline_head {
+        Some(baseline) if input.config.mode == HeadMode::Refit => refit(input, plan, samples, baseline, &keep_going)?,
         Some(baseline) => append(input, plan, samples, baseline, &keep_going)?,
         None => cold(input, plan, samples, &keep_going)?,
     };
@@ -134,6 +135,33 @@ fn cold(
         l2_grid: &input.config.l2_grid,
     };
     let fit = fit_cold(&cold, keep_going)?;
+    let report = TrainingReport {
+        trials: fit.trials,
+        l2: fit.l2,
+        temperature: fit.temperature,
+        ..blank(input, plan, samples)
+    };
+    Ok(Trained { head: fit.head, report })
+}
+
+fn refit(
+    input: &JobInput,
+    plan: &Plan,
+    samples: &Samples<'_>,
+    baseline: &Head,
+    keep_going: &dyn Fn() -> bool,
+) -> Result<Trained, PipelineError> {
+    let refit = RefitInput {
+        baseline,
+        train: samples.rows(Split::Train),
+        train_labels: samples.labels(Split::Train),
+        calibration: samples.rows(Split::Calibration),
+        calibration_labels: samples.labels(Split::Calibration),
+        n_classes: plan.classes.len(),
+        l2_grid: &input.config.l2_grid,
+        config: input.config.refit.unwrap_or_default(),
+    };
+    let fit = fit_refit(&refit, keep_going)?;
     let report = TrainingReport {
         trials: fit.trials,
         l2: fit.l2,
