@@ -132,6 +132,17 @@ fn at_most_all(report: &EvaluationReport, check: &PolicyCheck, alpha: f64, of: f
     }
 }
 
+/// The class that most photos of a class are accepted as instead: how many, and of how many.
+fn taken_for<'a>(report: &'a EvaluationReport, class: &ClassName) -> Option<(&'a ClassName, u64, u64)> {
+    let own = report.classes.iter().position(|other| other.name == *class)?;
+    let answers = report.candidate.confusion.get(own)?;
+    let others = report.candidate.classes.iter().zip(answers).enumerate();
+    let (_, (name, n)) = others
+        .filter(|(answer, _)| *answer != own)
+        .max_by_key(|(_, (_, n))| **n)?;
+    (*n > 0).then(|| (name, *n, answers.iter().sum()))
+}
+
 /// A reject class answers *unknown*, which is no promise to keep.
 fn accepts(class: &ReportClass) -> bool {
     class.role == ClassRole::Accept
@@ -172,7 +183,11 @@ fn floors(
         let metrics = report.candidate.per_class.iter();
         let measured = metrics.clone().find(|metrics| metrics.class == **class);
         let groups = measured.map_or(GroupCount { x: 0, n: 0 }, counts);
-        floor(check, class, groups, alpha, classes.len())
+        let mut floor = floor(check, class, groups, alpha, classes.len());
+        if check.id == CheckId::NewRecall && floor.verdict != VerdictState::Pass {
+            words::add(&mut floor, taken_for(report, class));
+        }
+        floor
     };
     classes.iter().map(one).collect()
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::change::{CalibrationChange, Footprint, LookCount, RecallChange};
 use crate::ids::Digest;
 use crate::job::HeadMode;
-use crate::report::{Fact, ModelMetrics, SealedSet, StructuralFacts, TrainingReport};
+use crate::report::{Dial, Fact, ModelMetrics, SealedSet, StructuralFacts, TrainingReport};
 
 fn name(text: &str) -> ClassName {
     text.parse().unwrap()
@@ -235,6 +235,33 @@ fn a_low_recall_fails_with_its_bound_rounded_up() {
     assert_eq!(
         n.sentence,
         "30 of 60 groups of n are recognised: the recall is at most 66.9 %, under the floor of 80 %."
+    );
+}
+
+#[test]
+fn a_recall_that_is_not_reached_names_what_takes_the_photos() {
+    let mut report = appended();
+    report.candidate.per_class[2] = metrics("n", 30, 60);
+    report.candidate.confusion = vec![vec![50, 0, 0, 10], vec![0, 50, 0, 10], vec![4, 21, 30, 5]];
+    report.training.dial = Some(Dial {
+        offset: 0.0,
+        b_need: Some(2.0),
+        b_safe: Some(1.0),
+        feasible: false,
+        alignment: vec![0.0],
+        unbounded_classes: Vec::new(),
+    });
+    let verdict = decide(&report, &GatePolicy::pilot());
+    let n = check(&verdict, CheckId::NewRecall, "n");
+    assert!(
+        n.sentence.ends_with(" 21 of its 60 photos are taken for b."),
+        "{}",
+        n.sentence
+    );
+    assert!(
+        verdict.sentence.contains("No place of the dial both keeps"),
+        "{}",
+        verdict.sentence
     );
 }
 

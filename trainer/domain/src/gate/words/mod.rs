@@ -11,7 +11,7 @@ pub(super) use others::{
 pub(super) use together::{losses, verdict};
 
 use crate::gate::policy::CheckId;
-use crate::gate::verdict::VerdictState;
+use crate::gate::verdict::{Check, VerdictState};
 use crate::gate::words::numbers::{down, exact, up};
 use crate::names::ClassName;
 use crate::report::GroupCount;
@@ -204,6 +204,14 @@ pub(super) fn floor(said: &Said<'_>) -> Sentence {
                 ),
             )
         }
+    }
+}
+
+/// Says of a recall that is not reached what takes the photos.
+pub(super) fn add(check: &mut Check, taken: Option<(&ClassName, u64, u64)>) {
+    if let Some((other, x, n)) = taken {
+        check.sentence += &format!(" {x} of its {n} photos are taken for {other}.");
+        check.sentence_zh += &format!("其 {n} 张图片中有 {x} 张被当成 {other}。");
     }
 }
 

@@ -24,7 +24,14 @@ pub(in crate::gate) fn losses(checks: &[Check], state: VerdictState) -> Sentence
 pub(in crate::gate) fn verdict(report: &EvaluationReport, checks: &[Check], state: VerdictState) -> Sentence {
     match state {
         VerdictState::Pass => passed(report, checks),
-        VerdictState::Fail | VerdictState::Unproven => concerned(checks, state),
+        VerdictState::Fail | VerdictState::Unproven => {
+            let mut sentence = concerned(checks, state);
+            if report.training.dial.as_ref().is_some_and(|dial| !dial.feasible) {
+                sentence.en += " No place of the dial both keeps the old classes and recognises the new ones.";
+                sentence.zh += "安全旋钮没有任何位置能同时保住旧类别并识别新类别。";
+            }
+            sentence
+        }
     }
 }
 
