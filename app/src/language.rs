@@ -7,7 +7,7 @@ use std::fmt::Display;
 use leptos::prelude::*;
 use leptos_i18n::context::UseLocalesOptions;
 
-use crate::components::view;
+use crate::components::{live, view};
 
 pub(crate) use generated::i18n::{I18nContextProvider, Locale, use_i18n};
 
@@ -120,6 +120,17 @@ pub(crate) fn say_filled(
         filled(text(i18n), &values)
     };
     said.into_any()
+}
+
+/// What the server says in every language: the reader's, where there is one; English else.
+pub(crate) fn said(i18n: I18n, en: String, zh: String) -> AnyView {
+    live(move || {
+        let (lang, text) = match i18n.get_locale() {
+            Locale::zh if !zh.is_empty() => ("zh", zh.clone()),
+            _ => ("en", en.clone()),
+        };
+        view! { <span lang=lang>{text}</span> }
+    })
 }
 
 /// A key's text as a child of an element: `t!(i18n, job.start)`, `t!(i18n, upload.send, n = 3)`.

@@ -6,6 +6,7 @@ pub(crate) mod dataset_versions;
 pub(crate) mod datasets;
 pub(crate) mod dial;
 pub(crate) mod events;
+pub(crate) mod exports;
 pub(crate) mod features;
 pub(crate) mod images;
 pub(crate) mod jobs;

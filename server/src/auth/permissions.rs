@@ -98,6 +98,8 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/api/v1/models/{id}/verdict", In(Read)),
     (Method::GET, "/api/v1/models/{id}/files/{name}", In(Read)),
     (Method::GET, "/api/v1/models/{id}/features", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/review.html", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/classes.csv", In(Read)),
     (Method::GET, "/api/v1/models/{id}/dial", In(Read)),
     (Method::POST, "/api/v1/models/{id}/dial", In(Operate)),
     (Method::POST, "/api/v1/models/{id}/refit", In(Operate)),

@@ -24,6 +24,8 @@ pub(crate) struct Counts {
 #[component]
 pub(crate) fn Matrix(#[prop(into)] counts: Signal<Counts>, chosen: RwSignal<Option<(usize, usize)>>) -> impl IntoView {
     let i18n = use_i18n();
+    // Shares of each row in place of counts.
+    let normal = RwSignal::new(false);
     let head = move || {
         let columns = counts.get().columns;
         columns
@@ -51,7 +53,14 @@ pub(crate) fn Matrix(#[prop(into)] counts: Signal<Counts>, chosen: RwSignal<Opti
                             _ => "wrong",
                         };
                         let answer = counts.columns[column].clone();
-                        cell(name.clone(), answer, (row, column), (count, total), kind, chosen)
+                        cell(
+                            name.clone(),
+                            answer,
+                            (row, column),
+                            (count, total),
+                            (kind, normal.get()),
+                            chosen,
+                        )
                     })
                     .collect();
                 view! { <tr><th scope="row"><span title=name.clone()>{name.clone()}</span></th>{cells}</tr> }
@@ -59,6 +68,10 @@ pub(crate) fn Matrix(#[prop(into)] counts: Signal<Counts>, chosen: RwSignal<Opti
             .collect::<Vec<_>>()
     };
     view! {
+        <label class="check">
+            <input type="checkbox" on:change=move |_| normal.update(|normal| *normal = !*normal)/>
+            <span>{t!(i18n, matrix.normalise)}</span>
+        </label>
         <div class="matrix-scroll" tabindex="0" role="region" aria-label=move || t_string!(i18n, matrix.label)>
             <table class="matrix">
                 <caption class="unseen">{t!(i18n, matrix.caption)}</caption>
@@ -74,7 +87,7 @@ fn cell(
     column: String,
     at: (usize, usize),
     (count, total): (u64, u64),
-    kind: &'static str,
+    (kind, is_share): (&'static str, bool),
     chosen: RwSignal<Option<(usize, usize)>>,
 ) -> AnyView {
     let i18n = use_i18n();
@@ -89,6 +102,16 @@ fn cell(
             &[("n", &n), ("row", &row), ("column", &column)],
         )
     };
+    let text = if is_share {
+        let percent = (count * 200 + total) / (2 * total.max(1));
+        if percent == 0 {
+            "<1".to_owned()
+        } else {
+            percent.to_string()
+        }
+    } else {
+        count.to_string()
+    };
     let press = move |_| chosen.update(|chosen| *chosen = (*chosen != Some(at)).then_some(at));
     view! {
         <td class=format!("cell {kind} shade-{shade}")>
@@ -98,7 +121,7 @@ fn cell(
                 aria-pressed=move || (chosen.get() == Some(at)).to_string()
                 on:click=press
             >
-                {count}
+                {text}
             </button>
         </td>
     }

@@ -210,6 +210,7 @@ fn OneClass(count: ClassCount, rows: Vec<DatasetRow>) -> impl IntoView {
                 image: row.image,
                 title: class.clone(),
                 caption: row.split.as_str().to_owned(),
+                answers: None,
                 marked: false,
             };
             view! { <Photos photos=rows.iter().take(take).map(photo).collect()/> }

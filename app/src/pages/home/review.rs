@@ -9,7 +9,7 @@ use crate::components::short;
 use crate::components::time::{Ago, duration};
 use crate::components::verdict::VerdictTag;
 use crate::components::view;
-use crate::language::{t, use_i18n};
+use crate::language::{said, t, use_i18n};
 
 #[component]
 pub(super) fn ToReview(jobs: Vec<Job>, now: Signal<i64>) -> impl IntoView {
@@ -45,7 +45,7 @@ fn CandidateRow(job: Job, now: Signal<i64>) -> impl IntoView {
     };
     let verdict = match job.verdict.clone() {
         Some(verdict) => view! {
-            <p class="sentence"><VerdictTag state=verdict.state/> " " <span lang="en">{verdict.sentence}</span></p>
+            <p class="sentence"><VerdictTag state=verdict.state/> " " {said(i18n, verdict.sentence, verdict.sentence_zh)}</p>
             {verdict
                 .structural_failure
                 .then(|| view! { <p class="flag"><strong>{t!(i18n, review.structural)}</strong></p> })}

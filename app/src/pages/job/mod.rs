@@ -1,8 +1,8 @@
 //! A job: a draft to check and start, a run to watch and stop, an end to read.
 
+mod before;
 mod draft;
 mod log;
-mod prove;
 mod run;
 
 use domain::api::DEFAULT_PROJECT;
@@ -12,7 +12,7 @@ use domain::gate::policy::GatePolicy;
 use domain::ids::DatasetVersionId;
 use domain::job::{Job, JobState};
 use domain::model::Model;
-use domain::report::EvaluationReport;
+use domain::preview::Preview;
 use domain::request::Request;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
@@ -43,8 +43,10 @@ struct JobView {
     datasets: Vec<Dataset>,
     /// The rapid response that it answers, while that is open.
     request: Option<Request>,
-    /// What was measured of the baseline: for a draft, what its sealed photos can prove.
-    baseline: Option<EvaluationReport>,
+    /// For a draft: what it can be told before it starts.
+    preview: Option<Preview>,
+    /// Why it could not run as it stands.
+    stuck: Option<String>,
 }
 
 /// JSON text of [`JobView`].
@@ -55,13 +57,18 @@ async fn load(backend: SharedBackend, id: String) -> Result<String, BackendError
         let id = segment(&version.0);
         versions.push(backend.get(format!("/api/v1/dataset-versions/{id}")).await?);
     }
-    let (mut inherited, mut baseline) = (Vec::new(), "null".to_owned());
+    let mut inherited = Vec::new();
+    let (mut preview, mut stuck) = ("null".to_owned(), None);
     if let Some(model) = &job.spec.baseline {
         let path = format!("/api/v1/models/{}", segment(&model.0));
         let model: Model = read(&path, &backend.get(path.clone()).await?)?;
         inherited = self::job(&backend, &model.job.0).await?.1.spec.dataset_versions;
-        if job.state == JobState::Draft {
-            baseline = backend.get(format!("{path}/report")).await?;
+    }
+    if job.state == JobState::Draft {
+        match backend.get(format!("/api/v1/jobs/{}/preview", segment(&id))).await {
+            Ok(text) => preview = text,
+            Err(error) if error.status == 422 => stuck = Some(error.sentence().to_owned()),
+            Err(error) => return Err(error),
         }
     }
     let datasets = match job.state {
@@ -79,7 +86,8 @@ async fn load(backend: SharedBackend, id: String) -> Result<String, BackendError
     all.field("inherited", &written(&inherited));
     all.field("policies", &backend.get("/api/v1/policies".to_owned()).await?);
     all.field("request", &open_request(backend, &job).await?);
-    all.field("baseline", &baseline);
+    all.field("preview", &preview);
+    all.field("stuck", &written(&stuck));
     Ok(all.finish())
 }
 
@@ -99,7 +107,10 @@ pub(crate) fn JobPage() -> impl IntoView {
     // Outside of what a reload renders again, so that the log stays where it is.
     let events = RwSignal::<Vec<JobEvent>>::new(Vec::new());
     #[cfg(feature = "hydrate")]
-    follow::follow(id, events, load);
+    {
+        follow::follow(id, events, load);
+        follow::read_on(load);
+    }
     let reload = Callback::new(move |()| load.refetch());
     let show = move |shown: JobView| view! { <Shown shown events reload/> };
     view! { <Loaded load show/> }
@@ -145,7 +156,8 @@ fn Shown(shown: JobView, events: RwSignal<Vec<JobEvent>>, reload: Callback<()>) 
                 <draft::Sources shown=shown.clone() reload/>
             </div>
             <div class="column">
-                {shown.baseline.clone().map(|report| view! { <prove::Prove report shown=shown.clone()/> })}
+                {shown.stuck.clone().map(|why| view! { <before::Stuck why/> })}
+                {shown.preview.clone().map(|preview| view! { <before::Before preview/> })}
                 {(job.state != JobState::Draft).then(|| view! { <log::Log events/> })}
             </div>
         </div>
@@ -215,6 +227,7 @@ mod follow {
 
     use super::JobView;
     use crate::backend::read;
+    use crate::browser::files::pause;
     use crate::components::loaded::{Load, segment};
 
     /// A source of events that is closed with the page.
@@ -254,6 +267,22 @@ mod follow {
         });
         on_cleanup(move || {
             open.try_set_value(None);
+        });
+    }
+
+    /// Asks a draft's preview again while its photos are being read, as long as that gets on.
+    pub(super) fn read_on(load: Load<JobView>) {
+        Effect::new(move |before: Option<u64>| {
+            let shown = load.get().and_then(Result::ok);
+            let preview = shown.and_then(|shown| shown.preview);
+            let (n_seen, n_wanted) = preview.map_or((0, 0), |preview| (preview.n_seen, preview.n_wanted));
+            if n_seen < n_wanted && before != Some(n_seen) {
+                leptos::task::spawn_local(async move {
+                    pause(300).await;
+                    load.refetch();
+                });
+            }
+            n_seen
         });
     }
 

@@ -10,7 +10,7 @@ use crate::components::panel::Panel;
 use crate::components::time::{duration, utc};
 use crate::components::verdict::VerdictTag;
 use crate::components::{live, view};
-use crate::language::{t, use_i18n};
+use crate::language::{said, t, use_i18n};
 
 #[component]
 pub(super) fn Run(job: Job, progress: Signal<Option<Progress>>) -> impl IntoView {
@@ -32,7 +32,7 @@ pub(super) fn Run(job: Job, progress: Signal<Option<Progress>>) -> impl IntoView
         .collect();
     let verdict = job.verdict.clone().map(|verdict| {
         view! {
-            <p class="sentence"><VerdictTag state=verdict.state/> " " <span lang="en">{verdict.sentence}</span></p>
+            <p class="sentence"><VerdictTag state=verdict.state/> " " {said(i18n, verdict.sentence, verdict.sentence_zh)}</p>
         }
     });
     let error = job

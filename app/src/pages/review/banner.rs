@@ -14,7 +14,7 @@ use crate::components::error::Refusal;
 use crate::components::loaded::segment;
 use crate::components::sending::{Sending, refreshed};
 use crate::components::{live, view};
-use crate::language::{t, use_i18n};
+use crate::language::{said, t, use_i18n};
 
 #[component]
 pub(super) fn Banner(
@@ -58,7 +58,13 @@ pub(super) fn Banner(
             judged.verdict.checks.iter().any(|check| {
                 let harm = matches!(
                     check.id,
-                    CheckId::OldClassLoss | CheckId::FalseNew | CheckId::Structural
+                    CheckId::OldClassLoss
+                        | CheckId::RecallChange
+                        | CheckId::NegativeFlips
+                        | CheckId::AnchorLoss
+                        | CheckId::FalseNew
+                        | CheckId::Calibration
+                        | CheckId::Structural
                 );
                 harm && check.verdict == VerdictState::Fail
             })
@@ -81,6 +87,10 @@ pub(super) fn Banner(
             Some(t!(i18n, banner.moved, tau = format!("{tau:.3}")))
         })
     };
+    let sentence = move || {
+        let (en, zh) = judged.with(|judged| (judged.verdict.sentence.clone(), judged.verdict.sentence_zh.clone()));
+        said(i18n, en, zh)
+    };
     let live_on: Vec<_> = candidate
         .channels
         .iter()
@@ -101,7 +111,7 @@ pub(super) fn Banner(
         <div class=class role="status">
             <div class="banner-text">
                 <p class="banner-title">{live(title)}</p>
-                <p lang="en">{move || judged.with(|judged| judged.verdict.sentence.clone())}</p>
+                <p>{live(sentence)}</p>
                 <p class="dim">{live_on} {live(moved)}</p>
             </div>
             <div class="banner-actions">

@@ -13,7 +13,7 @@ use crate::components::panel::Panel;
 use crate::components::table::{Column, DataTable};
 use crate::components::verdict::VerdictTag;
 use crate::components::{live, view};
-use crate::language::{filled, t, use_i18n};
+use crate::language::{Locale, filled, t, use_i18n};
 
 /// One class as a row shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,11 +36,15 @@ fn rows(judged: &Judgement) -> Vec<Row> {
         let mine = |check: &&Check| {
             ids.contains(&check.id) && check.class.as_ref().is_some_and(|class| class.as_str() == name)
         };
-        checks
+        // The first of equals: that is the check one looks for.
+        let worst = checks
             .iter()
             .filter(mine)
-            .max_by_key(|check| severity(check.verdict))
-            .cloned()
+            .fold(None, |worst: Option<&Check>, check| match worst {
+                Some(worst) if severity(worst.verdict) >= severity(check.verdict) => Some(worst),
+                _ => Some(check),
+            });
+        worst.map(as_bounded)
     };
     let mut rows: Vec<Row> = report
         .classes
@@ -62,11 +66,17 @@ fn rows(judged: &Judgement) -> Vec<Row> {
                 now: (metrics.true_accepts, metrics.n),
                 lost: loss.map(|loss| loss.images.x),
                 check: if class.is_new && comparison.is_some() {
-                    check_of(name, &[CheckId::NewRecall])
+                    check_of(name, &[CheckId::NewRecall, CheckId::NewPrecision])
                 } else {
                     check_of(
                         name,
-                        &[CheckId::OldClassLoss, CheckId::ClassRecall, CheckId::ClassPrecision],
+                        &[
+                            CheckId::OldClassLoss,
+                            CheckId::RecallChange,
+                            CheckId::AnchorLoss,
+                            CheckId::ClassRecall,
+                            CheckId::ClassPrecision,
+                        ],
                     )
                 },
             }
@@ -99,7 +109,7 @@ fn rows(judged: &Judgement) -> Vec<Row> {
     rows
 }
 
-const fn severity(state: VerdictState) -> u8 {
+pub(super) const fn severity(state: VerdictState) -> u8 {
     match state {
         VerdictState::Fail => 2,
         VerdictState::Unproven => 1,
@@ -111,8 +121,40 @@ const fn severity(state: VerdictState) -> u8 {
 const fn is_floor(check: &Check) -> bool {
     matches!(
         check.id,
-        CheckId::NewRecall | CheckId::ClassRecall | CheckId::ClassPrecision
+        CheckId::NewRecall | CheckId::NewPrecision | CheckId::ClassRecall | CheckId::ClassPrecision
     )
+}
+
+/// A change of recall as a fall that must stay within its limit, like a loss.
+fn as_bounded(check: &Check) -> Check {
+    let mut check = check.clone();
+    if check.id == CheckId::RecallChange {
+        check.upper = check.lower.map(|lower| (-lower).max(0.0));
+    }
+    check
+}
+
+/// What the rows stand in order of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Worst,
+    Name,
+    Before,
+    Now,
+    Lost,
+}
+
+impl Order {
+    fn sort(self, rows: &mut [Row]) {
+        let share_of = |count: Option<(u64, u64)>| count.and_then(|(right, n)| share(right, n)).unwrap_or(-1.0);
+        match self {
+            Self::Worst => {}
+            Self::Name => rows.sort_unstable_by(|a, b| a.name.cmp(&b.name)),
+            Self::Before => rows.sort_unstable_by(|a, b| share_of(a.before).total_cmp(&share_of(b.before))),
+            Self::Now => rows.sort_unstable_by(|a, b| share_of(Some(a.now)).total_cmp(&share_of(Some(b.now)))),
+            Self::Lost => rows.sort_unstable_by(|a, b| b.lost.cmp(&a.lost)),
+        }
+    }
 }
 
 #[component]
@@ -137,19 +179,32 @@ pub(super) fn Classes(judged: Memo<Judgement>, policy: GatePolicy) -> impl IntoV
             (2.0 * limits.fold(0.0, f64::max)).clamp(0.01, 1.0)
         })
     };
+    let order = RwSignal::new(Order::Worst);
     let body = move || {
-        judged
-            .with(rows)
-            .into_iter()
+        let mut rows = judged.with(rows);
+        order.get().sort(&mut rows);
+        rows.into_iter()
             .map(|row| view! { <ClassRow row full=full() is_clone/> })
             .collect::<Vec<_>>()
     };
+    let head = |text: AnyView, by: Order| {
+        view! {
+            <button
+                type="button"
+                class="sort"
+                aria-pressed=move || (order.get() == by).to_string()
+                on:click=move |_| order.set(by)
+            >
+                {text}
+            </button>
+        }
+    };
     let columns = [
-        Some(Column::text(t!(i18n, classes.class))),
-        is_clone.then(|| Column::number(t!(i18n, classes.before))),
-        Some(Column::number(t!(i18n, classes.now))),
-        is_clone.then(|| Column::number(t!(i18n, classes.lost))),
-        Some(Column::text(t!(i18n, classes.bound))),
+        Some(Column::text(head(t!(i18n, classes.class), Order::Name))),
+        is_clone.then(|| Column::number(head(t!(i18n, classes.before), Order::Before))),
+        Some(Column::number(head(t!(i18n, classes.now), Order::Now))),
+        is_clone.then(|| Column::number(head(t!(i18n, classes.lost), Order::Lost))),
+        Some(Column::text(head(t!(i18n, classes.bound), Order::Worst))),
         Some(Column::unseen(t!(i18n, classes.state))),
     ];
     let columns = columns.into_iter().flatten().collect();
@@ -216,7 +271,8 @@ fn ClassRow(row: Row, full: f64, is_clone: bool) -> impl IntoView {
         }
     });
     let state = row.check.map(|check| {
-        let sentence = check.sentence;
+        let is_zh = i18n.get_locale_untracked() == Locale::zh && !check.sentence_zh.is_empty();
+        let sentence = if is_zh { check.sentence_zh } else { check.sentence };
         view! { <span title=sentence><VerdictTag state=check.verdict/></span> }
     });
     let heads = (

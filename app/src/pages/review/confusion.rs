@@ -4,7 +4,7 @@ use domain::scores::SealedScores;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 
-use super::{Judgement, by_number};
+use super::{Judgement, answers, by_number};
 use crate::components::charts::matrix::{Counts, Matrix};
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
@@ -86,6 +86,7 @@ fn cell_photos(scores: &SealedScores, taus: &[f64], row: usize, column: usize) -
             image: scores.images[image],
             title: scores.classes[row].to_string(),
             caption: format!("{top} {:.3}", decisions[image].probability),
+            answers: answers(scores, taus, image),
             marked: false,
         }
     };

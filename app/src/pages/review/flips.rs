@@ -3,7 +3,7 @@
 use domain::scores::SealedScores;
 use leptos::prelude::*;
 
-use super::{Judgement, by_number};
+use super::{Judgement, answers, by_number, said_of};
 use crate::components::panel::Panel;
 use crate::components::photos::{Photo, Photos};
 use crate::components::view;
@@ -35,6 +35,10 @@ pub(super) fn Flips(judged: Memo<Judgement>, scores: RwSignal<Option<SealedScore
                     image: flip.image,
                     title: flip.class.to_string(),
                     caption: format!("{:.3} → {after} {:.3}", flip.before.probability, flip.after.probability),
+                    answers: Some(
+                        [&flip.before, &flip.after]
+                            .map(|answer| said_of(answer.class.as_str(), answer.probability, answer.accepted)),
+                    ),
                     marked: true,
                 }
             };
@@ -103,6 +107,7 @@ fn near_misses(scores: &SealedScores, taus: &[f64]) -> Vec<Photo> {
             image: scores.images[image],
             title: scores.classes[label].to_string(),
             caption: format!("{was:.3} → {is:.3}, +{:.4}", is - taus[label]),
+            answers: answers(scores, taus, image),
             marked: false,
         }
     };

@@ -2,24 +2,30 @@
 //! same scores, by the same code as the job.
 
 mod banner;
+mod checks;
 mod classes;
 mod confusion;
 mod curves;
+mod dial;
 mod facts;
 mod flips;
 mod proof;
+mod reliability;
+mod share;
 
 use domain::api::DEFAULT_PROJECT;
+use domain::api::dial::DialPlaces;
 use domain::dataset::DatasetVersion;
 use domain::gate::decide;
+use domain::gate::policy::CheckId;
 use domain::gate::verdict::Verdict;
-use domain::job::Job;
+use domain::job::{HeadMode, Job};
 use domain::judge;
 use domain::model::Model;
 use domain::release::Channel;
 use domain::report::EvaluationReport;
 use domain::request::Request;
-use domain::scores::SealedScores;
+use domain::scores::{SealedScores, TopScores};
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
@@ -123,6 +129,21 @@ fn by_number(mut images: Vec<(f64, usize)>) -> Vec<usize> {
     images.into_iter().map(|(_, image)| image).collect()
 }
 
+/// What both models say of an image; none where there is no baseline.
+fn answers(scores: &SealedScores, taus: &[f64], image: usize) -> Option<[String; 2]> {
+    let one = |top: &TopScores| {
+        let (class, p) = (*top.classes.get(image)?, *top.probabilities.get(image)?);
+        Some(said_of(scores.classes.get(class)?.as_str(), p, p >= *taus.get(class)?))
+    };
+    Some([one(scores.baseline.as_ref()?)?, one(&scores.candidate)?])
+}
+
+/// An answer: its class and probability, marked where it is not accepted.
+fn said_of(class: &str, probability: f64, accepted: bool) -> String {
+    let mark = if accepted { "✓" } else { "?" };
+    format!("{class} {probability:.4} {mark}")
+}
+
 /// The thresholds of a report's classes, each once, the first class's first.
 fn own_taus(report: &EvaluationReport) -> Vec<f64> {
     let mut taus: Vec<f64> = Vec::new();
@@ -140,14 +161,27 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
     // None: each class at its own threshold.
     let tau = RwSignal::new(None::<f64>);
     let scores = RwSignal::<Option<SealedScores>>::new(None);
+    let places = RwSignal::<Option<DialPlaces>>::new(None);
+    let beside = RwSignal::<Option<reliability::Beside>>::new(None);
+    let has_dial = candidate.report.training.dial.is_some();
     #[cfg(feature = "hydrate")]
-    moving::follow(candidate.model.id.to_string(), scores, tau);
+    {
+        let id = candidate.model.id.to_string();
+        moving::follow(id.clone(), scores, tau);
+        moving::fetch(format!("{id}/files/metrics.json"), beside);
+        if has_dial {
+            moving::fetch(format!("{id}/dial"), places);
+        }
+    }
     let judged = {
-        let (report, verdict, policy) = (
-            candidate.report.clone(),
-            candidate.verdict.clone(),
-            candidate.job.spec.policy.clone(),
-        );
+        let (report, verdict, policy) = (candidate.report.clone(), candidate.verdict.clone(), {
+            // Bounds are drawn, and the anchor is measured, at the model's own thresholds alone.
+            let mut policy = candidate.job.spec.policy.clone();
+            policy
+                .checks
+                .retain(|check| !matches!(check.id, CheckId::RecallChange | CheckId::AnchorLoss));
+            policy
+        });
         Memo::new(move |_| {
             let moved_to = tau.get();
             let moved =
@@ -196,6 +230,8 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
                 <h1>{live(heading)}</h1>
             </div>
             {candidate.request.clone().map(|request| view! { <Hour request/> })}
+            {(candidate.report.training.mode == HeadMode::Refit)
+                .then(|| view! { <span class="tag unproven">{t!(i18n, share.refitted)}</span> })}
         </div>
         <banner::Banner candidate=candidate.clone() judged refused reload/>
         <facts::Facts candidate=candidate.clone() judged/>
@@ -204,7 +240,11 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
             <confusion::Confusion judged scores/>
             <curves::Curves report=candidate.report.clone() judged tau ready=Signal::derive(move || scores.read().is_some())/>
             <proof::Proof report=candidate.report.clone()/>
+            {has_dial.then(|| view! { <dial::Dial id=candidate.model.id.to_string() places/> })}
+            <reliability::Diagram beside/>
+            <checks::Checks judged/>
             <flips::Flips judged scores/>
+            <share::Share candidate=candidate.clone()/>
         </div>
     }
 }
@@ -220,6 +260,22 @@ mod moving {
     use crate::browser::files::pause;
     use crate::browser::set_query;
     use crate::components::loaded::segment;
+
+    /// Fetches what the page shows last; without it one panel waits.
+    pub(super) fn fetch<T: serde::de::DeserializeOwned + Send + Sync + 'static>(
+        path: String,
+        into: RwSignal<Option<T>>,
+    ) {
+        let backend = use_backend();
+        leptos::task::spawn_local(async move {
+            let path = format!("/api/v1/models/{path}");
+            if let Ok(text) = backend.get(path.clone()).await
+                && let Ok(fetched) = read::<T>(&path, &text)
+            {
+                into.try_set(Some(fetched));
+            }
+        });
+    }
 
     /// Fetches the scores, which are large, after the page; then goes to the threshold of the address, and keeps the
     /// address at the threshold.

@@ -1,0 +1,75 @@
+//! How far the probabilities are true: the share that is right against the mean probability of as many photos.
+
+use domain::metrics::Reliability;
+use leptos::prelude::*;
+use leptos_i18n::t_string;
+use serde::Deserialize;
+
+use crate::components::charts::line::{Axis, LineChart, Lines, Series, Size};
+use crate::components::panel::Panel;
+use crate::components::{live, view};
+use crate::language::{t, use_i18n};
+
+/// What the page reads of a package's metrics.json.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Beside {
+    candidate: Half,
+    baseline: Option<Half>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Half {
+    reliability: Reliability,
+}
+
+#[component]
+pub(super) fn Diagram(beside: RwSignal<Option<Beside>>) -> impl IntoView {
+    let i18n = use_i18n();
+    let content = move || {
+        let Some(beside) = beside.get() else {
+            return view! { <p class="dim" role="status">{t!(i18n, loading)}</p> };
+        };
+        let points = |half: &Half| -> Vec<(f64, f64)> {
+            let bins = half.reliability.bins.iter();
+            bins.map(|bin| (100.0 * bin.confidence, 100.0 * bin.accuracy)).collect()
+        };
+        let error = |half: &Half| {
+            let ece = half.reliability.ece;
+            ece.map_or_else(|| "–".to_owned(), |ece| format!("{:.1}", 100.0 * ece))
+        };
+        let line = |name: String, style: &str, points| Series {
+            name,
+            style: style.to_owned(),
+            points,
+        };
+        let mut series = vec![line(
+            t_string!(i18n, curves.candidate).to_string(),
+            "candidate",
+            points(&beside.candidate),
+        )];
+        let before = beside.baseline.as_ref();
+        series.extend(
+            before.map(|before| line(t_string!(i18n, curves.baseline).to_string(), "baseline", points(before))),
+        );
+        let perfect = t_string!(i18n, reliability.perfect).to_string();
+        series.push(line(perfect, "ghost", vec![(0.0, 0.0), (100.0, 100.0)]));
+        let lines = Lines {
+            title: t_string!(i18n, reliability.title).to_string(),
+            x: Axis::new(t_string!(i18n, reliability.said).to_string(), 0.0, 100.0, 20.0),
+            y: Axis::new(t_string!(i18n, reliability.right).to_string(), 0.0, 100.0, 20.0),
+            series,
+            bands: Vec::new(),
+            size: Size::LARGE,
+        };
+        let (now, was) = (error(&beside.candidate), before.map_or_else(|| "–".to_owned(), error));
+        view! {
+            <LineChart lines marker=Signal::stored(None)/>
+            <p class="dim">{t!(i18n, reliability.error, now = now, before = was)}</p>
+        }
+    };
+    view! {
+        <Panel id="reliability" title=t!(i18n, reliability.title) about=t!(i18n, reliability.about)>
+            {live(content)}
+        </Panel>
+    }
+}
