@@ -1,6 +1,6 @@
 //! `gate_10k`: everything between logits and a verdict, on 10,000 sealed images of 11 classes.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use domain::change::LookCount;
 use domain::dataset::{DatasetRow, Split};
 use domain::gate::decide;
@@ -162,9 +162,8 @@ fn gate(criterion: &mut Criterion) {
     criterion.bench_function("gate_10k", |bencher| bencher.iter(|| report(&world, &policy)));
 }
 
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(20);
-    targets = gate
+fn main() {
+    let mut criterion = Criterion::default().sample_size(20).configure_from_args();
+    gate(&mut criterion);
+    criterion.final_summary();
 }
-criterion_main!(benches);
