@@ -21,6 +21,7 @@ mod components;
 mod frame;
 mod language;
 mod pages;
+mod pieces;
 pub mod visitor;
 
 #[cfg(all(feature = "ssr", debug_assertions))]
@@ -34,18 +35,10 @@ use leptos_router::{SsrMode, path};
 use crate::components::view;
 use crate::frame::Frame;
 use crate::language::Languages;
-use crate::pages::compare::ComparePage;
 use crate::pages::datasets::upload::Shared;
-use crate::pages::datasets::{DatasetPage, DatasetsPage};
 use crate::pages::home::HomePage;
-use crate::pages::job::JobPage;
-use crate::pages::jobs::JobsPage;
 use crate::pages::missing::MissingPage;
-use crate::pages::models::ModelsPage;
-use crate::pages::releases::ReleasesPage;
-use crate::pages::review::ReviewPage;
-use crate::pages::setup::SetupPage;
-use crate::pages::sign_in::SignInPage;
+use crate::pieces::Later;
 
 /// The document around the pages. `lang` and `dir` of `<html>` follow the reader's language.
 pub fn shell(options: LeptosOptions) -> AnyView {
@@ -83,16 +76,16 @@ pub fn App() -> impl IntoView {
                     <FlatRoutes fallback=MissingPage>
                         // The whole page in one answer: it reads the same with scripts off.
                         <Route path=path!("/") view=HomePage ssr=SsrMode::Async/>
-                        <Route path=path!("/datasets") view=DatasetsPage ssr=SsrMode::Async/>
-                        <Route path=path!("/datasets/:name") view=DatasetPage ssr=SsrMode::Async/>
-                        <Route path=path!("/jobs") view=JobsPage ssr=SsrMode::Async/>
-                        <Route path=path!("/jobs/:id") view=JobPage ssr=SsrMode::Async/>
-                        <Route path=path!("/models") view=ModelsPage ssr=SsrMode::Async/>
-                        <Route path=path!("/models/:id") view=ReviewPage ssr=SsrMode::Async/>
-                        <Route path=path!("/compare") view=ComparePage ssr=SsrMode::Async/>
-                        <Route path=path!("/releases") view=ReleasesPage ssr=SsrMode::Async/>
-                        <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async/>
-                        <Route path=path!("/setup") view=SetupPage ssr=SsrMode::Async/>
+                        <Route path=path!("/datasets") view=Later::Datasets ssr=SsrMode::Async/>
+                        <Route path=path!("/datasets/:name") view=Later::Dataset ssr=SsrMode::Async/>
+                        <Route path=path!("/jobs") view=Later::Jobs ssr=SsrMode::Async/>
+                        <Route path=path!("/jobs/:id") view=Later::Job ssr=SsrMode::Async/>
+                        <Route path=path!("/models") view=Later::Models ssr=SsrMode::Async/>
+                        <Route path=path!("/models/:id") view=Later::Review ssr=SsrMode::Async/>
+                        <Route path=path!("/compare") view=Later::Compare ssr=SsrMode::Async/>
+                        <Route path=path!("/releases") view=Later::Releases ssr=SsrMode::Async/>
+                        <Route path=path!("/sign-in") view=Later::SignIn ssr=SsrMode::Async/>
+                        <Route path=path!("/setup") view=Later::Setup ssr=SsrMode::Async/>
                     </FlatRoutes>
                 </Frame>
             </Router>
@@ -105,9 +98,16 @@ pub fn App() -> impl IntoView {
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_body(App);
-    // For tests, and for styles of what works with scripts only.
-    if let Some(root) = document().document_element() {
-        let _ = root.set_attribute("data-alive", "true");
-    }
+    wasm_bindgen_futures::spawn_local(async {
+        let path = location().pathname().unwrap_or_default();
+        // Without its piece the page stays as the server sent it.
+        if pieces::load(&path).await.is_err() {
+            return;
+        }
+        leptos::mount::hydrate_body(App);
+        // For tests, and for styles of what works with scripts only.
+        if let Some(root) = document().document_element() {
+            let _ = root.set_attribute("data-alive", "true");
+        }
+    });
 }

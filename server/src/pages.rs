@@ -37,7 +37,7 @@ pub(crate) fn routes(state: &AppState, api: Router) -> Router {
         let options = options.clone();
         move || shell(options.clone())
     };
-    // Names carry no digest yet, so a browser asks each time whether its copy is still the newest.
+    // Most names carry no digest, so a browser asks each time whether its copy is still the newest.
     let files = get_service(ServeDir::new(site.join("pkg")).precompressed_br().precompressed_gzip()).layer(
         SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     );

@@ -12,7 +12,7 @@ use crate::clock::Stopwatch;
 use crate::compress::{self, Sizes};
 use crate::machine::{self, WASM_TARGET};
 use crate::process::{cargo, root, run, target};
-use crate::{node, wasm};
+use crate::{node, split, wasm};
 
 /// The name that leptos is configured with: `/pkg/app.js`, `/pkg/app_bg.wasm`, `/pkg/app.css`.
 const NAME: &str = "app";
@@ -21,7 +21,7 @@ const NAME: &str = "app";
 const STYLE_LAYERS: [&str; 3] = ["tokens.css", "base.css", "components.css"];
 
 /// What the wasm is made of, below the root; the code that makes it is part of it.
-const PAGE_INPUTS: [&str; 10] = [
+const PAGE_INPUTS: [&str; 11] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
@@ -31,6 +31,7 @@ const PAGE_INPUTS: [&str; 10] = [
     "xtask/package.json",
     "xtask/src/compress.rs",
     "xtask/src/front.rs",
+    "xtask/src/split.rs",
     "xtask/src/wasm.rs",
 ];
 
@@ -95,8 +96,9 @@ fn build_pages(dir: &Path, front: &mut Front) -> Result<()> {
 
     clear(dir, is_page)?;
     let compiled = target().join(WASM_TARGET).join("wasm/app.wasm");
-    wasm::bindings(&compiled, dir, NAME)?;
-    let shrunk = node::wasm_opt().and_then(|tool| wasm::shrink(&tool, &dir.join(format!("{NAME}_bg.wasm"))));
+    let main = split::split(&compiled, dir, NAME)?;
+    wasm::bindings(&main, dir, NAME)?;
+    let shrunk = shrink(dir);
     if let Err(error) = &shrunk {
         front.skipped.push(format!("wasm-opt ({error})"));
     }
@@ -105,6 +107,20 @@ fn build_pages(dir: &Path, front: &mut Front) -> Result<()> {
     tell("pages", &sizes, watch);
     if shrunk.is_ok() {
         check_size(&sizes)?;
+    }
+    Ok(())
+}
+
+/// Makes the program and its pieces as small as they get.
+fn shrink(dir: &Path) -> Result<()> {
+    let tool = node::wasm_opt()?;
+    // Listed before anything is written beside them.
+    let files: Vec<_> = WalkDir::new(dir).sort_by_file_name().into_iter().collect();
+    for file in files {
+        let file = file.wrap_err_with(|| format!("could not list {}", dir.display()))?;
+        if file.path().extension().is_some_and(|ext| ext == "wasm") {
+            wasm::shrink(&tool, file.path())?;
+        }
     }
     Ok(())
 }
@@ -118,6 +134,8 @@ fn page_flags() -> Result<String> {
     let mut flags = vec![
         "-Zlocation-detail=none".to_owned(),
         "-Zfmt-debug=shallow".to_owned(),
+        // What refers to what, by which the program is split.
+        "-Clink-args=--emit-relocs".to_owned(),
         format!("--remap-path-prefix={}/=", root().display()),
     ];
     for registry in fs::read_dir(&sources).into_iter().flatten() {
@@ -127,20 +145,31 @@ fn page_flags() -> Result<String> {
     Ok(format!("build.rustflags={}", serde_json::to_string(&flags)?))
 }
 
-/// The largest a browser may have to load of the program, with brotli.
+/// The largest that what every page loads may be, with brotli.
 const MOST_PROGRAM_BYTES: usize = 450_000;
+
+/// The largest that a piece may be, which some pages load besides, with brotli.
+const MOST_PIECE_BYTES: usize = 150_000;
 
 /// A page that loads slowly is a fault like any other.
 fn check_size(sizes: &[Sizes]) -> Result<()> {
-    let large = |size: &&Sizes| size.name.ends_with(".wasm") && size.brotli_bytes > MOST_PROGRAM_BYTES;
-    match sizes.iter().find(large) {
-        Some(size) => Err(eyre!(
-            "{} has {} bytes with brotli, at most {MOST_PROGRAM_BYTES} are allowed: look for new types of views",
-            size.name,
-            size.brotli_bytes
-        )),
-        None => Ok(()),
+    for size in sizes.iter().filter(|size| size.name.ends_with(".wasm")) {
+        let (most, advice) = if split::is_piece(&size.name) {
+            (MOST_PIECE_BYTES, "look for what could be a piece of its own")
+        } else {
+            (
+                MOST_PROGRAM_BYTES,
+                "look for new types of views, and for what could come later",
+            )
+        };
+        if size.brotli_bytes > most {
+            let (name, n) = (&size.name, size.brotli_bytes);
+            return Err(eyre!(
+                "{name} has {n} bytes with brotli, at most {most} are allowed: {advice}"
+            ));
+        }
     }
+    Ok(())
 }
 
 fn build_style(dir: &Path) -> Result<()> {
@@ -183,9 +212,8 @@ fn copy_assets(style: &Path, dir: &Path) -> Result<()> {
 
 /// Whether a file or folder of the site comes from the build of the pages; the others come from the style.
 fn is_page(name: &str) -> bool {
-    ["app.js", "app_bg.wasm", "snippets"]
-        .iter()
-        .any(|page| name.starts_with(page))
+    let bound = ["app.js", "app_bg.wasm", "snippets"];
+    bound.iter().any(|page| name.starts_with(page)) || split::is_ours(name)
 }
 
 /// Takes away what an earlier build left: a snippet that is gone must not be served.
@@ -210,7 +238,7 @@ fn tell(what: &str, sizes: &[Sizes], watch: Stopwatch) {
     println!("{what}: built in {:.1} s", watch.seconds());
     for size in sizes {
         println!(
-            "  {:<28}{:>10} bytes, gzip {:>9}, brotli {:>9}",
+            "  {:<42}{:>10} bytes, gzip {:>9}, brotli {:>9}",
             size.name, size.raw_bytes, size.gzip_bytes, size.brotli_bytes
         );
     }
@@ -283,6 +311,30 @@ mod tests {
     }
 
     #[test]
+    fn what_every_page_loads_may_be_larger_than_a_piece() {
+        let check = |name: &str, brotli_bytes: usize| {
+            let (name, raw_bytes, gzip_bytes) = (name.to_owned(), 0, 0);
+            check_size(&[Sizes {
+                name,
+                raw_bytes,
+                gzip_bytes,
+                brotli_bytes,
+            }])
+        };
+        assert!(check("app_bg.wasm", MOST_PROGRAM_BYTES).is_ok());
+        assert!(check("app_bg.wasm", MOST_PROGRAM_BYTES + 1).is_err());
+        for piece in ["split_review.0123456789abcdef.wasm", "chunk_5.0123456789abcdef.wasm"] {
+            assert!(check(piece, MOST_PIECE_BYTES).is_ok());
+            let error = check(piece, MOST_PIECE_BYTES + 1).unwrap_err().to_string();
+            assert!(error.starts_with(piece), "{error}");
+        }
+        assert!(
+            check("app.js", MOST_PROGRAM_BYTES + 1).is_ok(),
+            "only programs are judged"
+        );
+    }
+
+    #[test]
     fn pages_and_style_clear_only_their_own() {
         let dir = tempfile::tempdir().unwrap();
         let left = || {
@@ -301,6 +353,9 @@ mod tests {
             "app.css.gz",
             "favicon.svg",
             "snippets/old/inline0.js",
+            "split_review.0123456789abcdef.wasm.br",
+            "chunk_5.0123456789abcdef.wasm",
+            "__wasm_split_manifest.json",
         ] {
             fs::write(dir.path().join(name), "").unwrap();
         }

@@ -18,6 +18,7 @@ mod node;
 mod process;
 mod rehead;
 mod server;
+mod split;
 mod tally;
 mod test;
 mod wasm;

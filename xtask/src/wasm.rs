@@ -31,6 +31,9 @@ pub(crate) fn bindings(input: &Path, dir: &Path, name: &str) -> Result<()> {
         .input_path(input)
         .out_name(name)
         .typescript(false)
+        // By them, and by their names as the linker has them, the pieces find what they share with this file.
+        .keep_lld_exports(true)
+        .demangle(false)
         .remove_name_section(true)
         .remove_producers_section(true);
     bindgen
