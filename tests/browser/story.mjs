@@ -276,6 +276,71 @@ await test("a threshold of the new class alone stays what it is until the slider
   await page.close();
 });
 
+await test("a review by hand: order, shares, a photo over the page, the dial turned, what one takes away", async () => {
+  const { id } = (await api("/models")).find((model) => model.new_classes.includes("fu-ma"));
+  const report = await api(`/models/${id}/report`);
+  const page = await open("en-GB");
+  await go(page, `/models/${id}`);
+  await page.waitForSelector("#tau:not([disabled])");
+  await page.click("#classes .sort >> nth=0");
+  const names = await page.$$eval("#classes tbody th b", (all) => all.map((one) => one.textContent));
+  same(names, [...names].sort(), "classes by name");
+
+  await page.click("#confusion input[type=checkbox]");
+  const [first] = report.candidate.confusion;
+  const share = Math.round((100 * first[0]) / first.reduce((sum, n) => sum + n, 0));
+  same(await page.textContent("#confusion tbody tr >> nth=0 >> td >> nth=0"), `${share}`, "percent of a row");
+  await page.click("#confusion input[type=checkbox]");
+  await page.click("#confusion tbody tr >> nth=0 >> td >> nth=0 >> button");
+  await page.click("#confusion .photos a >> nth=0");
+  await page.waitForSelector("dialog[open] img");
+  same(await page.locator("dialog[open] .answers dd").count(), 2, "both models' answers");
+  const shown = await page.getAttribute("dialog[open] img", "src");
+  await page.keyboard.press("ArrowRight");
+  await page.waitForFunction((src) => document.querySelector("dialog[open] img").getAttribute("src") !== src, shown);
+  await inspect(page, "review-photo");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog[open]", { state: "detached" });
+
+  const dial = await api(`/models/${id}/dial`);
+  await page.waitForSelector("#offset");
+  const place = dial.places[5];
+  await page.$eval("#offset", (input) => {
+    input.value = "5";
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  const lost = place.old.reduce((sum, count) => sum + count.x, 0);
+  await page.waitForFunction((text) => document.querySelector("#dial p[role=status]").textContent.startsWith(text), `${lost} of `);
+  await page.waitForSelector("#reliability svg");
+  await inspect(page, "review-dial");
+  await page.click("#dial .slider .button");
+  const job = (await page.getAttribute("#dial a.primary", "href")).split("/").at(-1);
+  let turned;
+  while (!(turned = await api(`/jobs/${job}`)).finished_us) await new Promise((done) => setTimeout(done, 200));
+  same((await api(`/models/${turned.model}/report`)).training.dial.offset, place.offset, "where the new model's dial stands");
+
+  for (const [file, start] of Object.entries({ "review.html": "<!doctype html>", "classes.csv": "class,role", report: "{" })) {
+    const text = await page.evaluate(async (path) => (await fetch(path)).text(), `/api/v1/models/${id}/${file}`);
+    check(text.startsWith(start), `${file} begins with ${text.slice(0, 40)}`);
+    check(file !== "review.html" || !/(src|href)="(?!data:)/.test(text), "the page needs nothing else");
+  }
+  await page.close();
+});
+
+await test("a draft says what stands in its way before it starts", async () => {
+  const { id } = await api("/jobs", { baseline: "production", datasets: ["fu-ma"], deadline_s: 1 });
+  const page = await open("en-GB");
+  await go(page, `/jobs/${id}`);
+  const preview = await api(`/jobs/${id}/preview`);
+  same(preview.collisions.map((one) => one.class), ["fu-ma"], "what is to be learned");
+  const told = await page.textContent("#look-alikes .sentence");
+  check(told.endsWith(preview.collisions[0].sentence), `what it looks like: ${told}`);
+  same(await page.locator("#prove tbody tr").count(), preview.certificates.length, "what can be proven");
+  check((await page.textContent("#forecast")).includes("deadline of 1.0 s"), "how long it takes");
+  await inspect(page, "draft-before");
+  await page.close();
+});
+
 await test("every list and the comparison, in both languages", async () => {
   const models = (await api("/models")).map((model) => model.id);
   for (const locale of ["en-GB", "zh-CN"]) {

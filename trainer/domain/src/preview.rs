@@ -183,7 +183,7 @@ impl Collision {
                     percent(worst.given)
                 ),
                 format!(
-                    "{class} 与 {other} 难以区分：探针把它 {} 的图片当成 {other}，把 {other} {} 的图片当成 {class}。骨干网络分不开二者；请检查标签。",
+                    "{class} 与 {other} 难以区分：探针把它 {} 的照片当成 {other}，把 {other} {} 的照片当成 {class}。骨干网络分不开二者；请检查标签。",
                     percent(worst.taken),
                     percent(worst.given)
                 ),
@@ -196,33 +196,33 @@ impl Collision {
                     percent(worst.given)
                 ),
                 format!(
-                    "{class} 与 {other} 相近：探针把它 {} 的图片当成 {other}，把 {other} {} 的图片当成 {class}。安全旋钮的余地可能很小。",
+                    "{class} 与 {other} 相近：探针把它 {} 的照片当成 {other}，把 {other} {} 的照片当成 {class}。安全旋钮的余地可能很小。",
                     percent(worst.taken),
                     percent(worst.given)
                 ),
             ),
             (CollisionState::Unknown, _) => (
                 format!("Too few photos of {class} are read to say whether it stands apart."),
-                format!("读取的 {class} 图片太少，无法判断它是否可区分。"),
+                format!("读取的 {class} 照片太少，无法判断它是否可区分。"),
             ),
             _ => {
                 let own = percent(self.joint.unwrap_or_default());
                 (
                     format!("{class} stands apart: a probe knows {own} of its photos from all other classes."),
-                    format!("{class} 可区分：探针从所有其他类别中认出它 {own} 的图片。"),
+                    format!("{class} 可区分：探针从所有其他类别中认出它 {own} 的照片。"),
                 )
             }
         };
         if self.n_relabelled > 0 {
             en += &format!(" {} of its photos had another name before.", self.n_relabelled);
-            zh += &format!("其中 {} 张图片以前用的是别的名称。", self.n_relabelled);
+            zh += &format!("其中 {} 张照片以前用的是别的名称。", self.n_relabelled);
         }
         if self.n_shared_groups > 0 {
             en += &format!(
                 " {} groups of near-duplicates hold photos of it and of another class.",
                 self.n_shared_groups
             );
-            zh += &format!("有 {} 组近似重复图片同时属于它和其他类别。", self.n_shared_groups);
+            zh += &format!("有 {} 组近似重复照片同时属于它和其他类别。", self.n_shared_groups);
         }
         (self.sentence, self.sentence_zh) = (en, zh);
         self

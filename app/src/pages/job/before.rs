@@ -156,7 +156,8 @@ fn forecast(forecast: Forecast) -> AnyView {
             Some(enough_ms) => t!(i18n, before.enough, deadline = time(enough_ms)),
             None => t!(i18n, before.never),
         };
-        view! { <p class="dim">{other} " " {t!(i18n, before.readable, n = n, of = of)}</p> }
+        let readable = (of > 0).then(|| t!(i18n, before.readable, n = n, of = of));
+        view! { <p class="dim">{other} " " {readable}</p> }
     });
     let rows: Vec<_> = forecast
         .stages
@@ -199,6 +200,10 @@ fn stage_row(stage: StageForecast) -> AnyView {
     }
 }
 
+/// Stages are often over in a blink.
 fn time(ms: u64) -> String {
+    if ms < 1_000 {
+        return format!("{ms} ms");
+    }
     duration(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000))
 }

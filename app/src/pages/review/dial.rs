@@ -122,6 +122,10 @@ fn Turn(id: String, places: DialPlaces) -> impl IntoView {
         let end = |end: Option<f64>| end.map_or_else(|| "∞".to_owned(), |b| format!("{b:.2}"));
         let (at, n) = (format!("{:.2}", all.offset), all.n_images);
         match all.b_need {
+            Some(need) if all.b_safe.is_some_and(|safe| need > safe) => {
+                let (from, to) = (format!("{need:.2}"), end(all.b_safe));
+                t!(i18n, dial.empty, at = at, from = from, to = to, n = n)
+            }
             Some(need) => {
                 let (from, to) = (format!("{need:.2}"), end(all.b_safe));
                 t!(i18n, dial.stands, at = at, from = from, to = to, n = n)

@@ -1,6 +1,7 @@
 //! Six figures, each of what and out of how many.
 
 use domain::gate::policy::CheckId;
+use domain::job::HeadMode;
 use leptos::prelude::*;
 
 use super::{Candidate, Judgement};
@@ -68,6 +69,12 @@ pub(super) fn Facts(candidate: Candidate, judged: Memo<Judgement>) -> impl IntoV
             )
         })
     };
+    // What an append cannot do, a refit may.
+    let moved = if candidate.report.training.mode == HeadMode::Refit {
+        t!(i18n, facts.may_move)
+    } else {
+        t!(i18n, facts.moved)
+    };
     let change = if is_clone {
         view! {
             <div>
@@ -84,7 +91,7 @@ pub(super) fn Facts(candidate: Candidate, judged: Memo<Judgement>) -> impl IntoV
                 <dd>{move || losses().0} " " <small>{move || t!(i18n, facts.of, n = losses().1)}</small></dd>
             </div>
             <div>
-                <dt>{t!(i18n, facts.moved)}</dt>
+                <dt>{moved}</dt>
                 <dd>{move || losses().2}</dd>
             </div>
             <div>

@@ -59,7 +59,7 @@ pub(super) fn Diagram(beside: RwSignal<Option<Beside>>) -> impl IntoView {
             y: Axis::new(t_string!(i18n, reliability.right).to_string(), 0.0, 100.0, 20.0),
             series,
             bands: Vec::new(),
-            size: Size::LARGE,
+            size: Size::SMALL,
         };
         let (now, was) = (error(&beside.candidate), before.map_or_else(|| "–".to_owned(), error));
         view! {

@@ -33,7 +33,7 @@ pub(super) fn Share(candidate: Candidate) -> impl IntoView {
         let path = format!("{path}/refit");
         view! {
             <p class="dim">{t!(i18n, share.refit_about)}</p>
-            <div class="form-actions">
+            <div class="form-actions apart">
                 <button
                     type="button"
                     class="button"
@@ -49,7 +49,7 @@ pub(super) fn Share(candidate: Candidate) -> impl IntoView {
     });
     view! {
         <Panel id="share" full=true title=t!(i18n, share.title) about=t!(i18n, share.about)>
-            <div class="form-actions">{links.into_iter().collect::<Vec<_>>()}</div>
+            <div class="form-actions spaced">{links.into_iter().collect::<Vec<_>>()}</div>
             {refit}
         </Panel>
     }

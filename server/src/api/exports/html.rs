@@ -239,7 +239,7 @@ fn flips(out: &mut String, review: &Review, is_zh: bool) {
         return;
     };
     let title = if is_zh {
-        "变错的图片"
+        "变错的照片"
     } else {
         "What was right and is not any more"
     };

@@ -52,25 +52,25 @@ pub(super) fn at_most(said: &Said<'_>) -> Sentence {
         CheckId::FalseNew => (
             Sentence::new(
                 format!("{x} of {n} old groups are accepted as a new class"),
-                format!("{n} 组旧图片中有 {x} 组被当成新类别接受"),
+                format!("{n} 组旧照片中有 {x} 组被当成新类别接受"),
             ),
             ["share", "比例"],
-            ["old groups".to_owned(), "旧图片".to_owned()],
+            ["old groups".to_owned(), "旧照片".to_owned()],
             Sentence::new(
                 "There is no sealed image of an old class, so false alarms cannot be measured.",
-                "没有旧类别的封存图片，无法衡量误报。",
+                "没有旧类别的封存照片，无法衡量误报。",
             ),
         ),
         CheckId::NegativeFlips => (
             Sentence::new(
                 format!("{x} of {n} old groups that were right have a photo that is now wrong"),
-                format!("原本正确的 {n} 组旧图片中有 {x} 组出现了错误"),
+                format!("原本正确的 {n} 组旧照片中有 {x} 组出现了错误"),
             ),
             ["share", "比例"],
-            ["old groups".to_owned(), "旧图片".to_owned()],
+            ["old groups".to_owned(), "旧照片".to_owned()],
             Sentence::new(
                 "The baseline has no sealed image of an old class right, so flips cannot be measured.",
-                "基线没有答对任何旧类别的封存图片，无法衡量翻转。",
+                "基线没有答对任何旧类别的封存照片，无法衡量翻转。",
             ),
         ),
         CheckId::AnchorLoss => (
@@ -84,7 +84,7 @@ pub(super) fn at_most(said: &Said<'_>) -> Sentence {
                 format!(
                     "The anchor release accepts no sealed image of {class}, so the loss since then cannot be measured."
                 ),
-                format!("锚定版本没有接受任何 {class} 的封存图片，无法衡量累计损失。"),
+                format!("锚定版本没有接受任何 {class} 的封存照片，无法衡量累计损失。"),
             ),
         ),
         _ => (
@@ -96,7 +96,7 @@ pub(super) fn at_most(said: &Said<'_>) -> Sentence {
             [format!("accepted groups of {class}"), format!("{class}")],
             Sentence::new(
                 format!("The baseline accepts no sealed image of {class}, so its loss cannot be measured."),
-                format!("基线没有接受任何 {class} 的封存图片，无法衡量其损失。"),
+                format!("基线没有接受任何 {class} 的封存照片，无法衡量其损失。"),
             ),
         ),
     };
@@ -164,7 +164,7 @@ pub(super) fn floor(said: &Said<'_>) -> Sentence {
     if n == 0 {
         return Sentence::new(
             format!("No sealed group of {class} to count: {measure} cannot be measured."),
-            format!("没有可计数的 {class} 封存图片，无法衡量{measure_zh}。"),
+            format!("没有可计数的 {class} 封存照片，无法衡量{measure_zh}。"),
         );
     }
     if x > n {
@@ -211,7 +211,7 @@ pub(super) fn floor(said: &Said<'_>) -> Sentence {
 pub(super) fn add(check: &mut Check, taken: Option<(&ClassName, u64, u64)>) {
     if let Some((other, x, n)) = taken {
         check.sentence += &format!(" {x} of its {n} photos are taken for {other}.");
-        check.sentence_zh += &format!("其 {n} 张图片中有 {x} 张被当成 {other}。");
+        check.sentence_zh += &format!("其 {n} 张照片中有 {x} 张被当成 {other}。");
     }
 }
 
@@ -231,7 +231,7 @@ fn more_en(groups: Option<u64>, noun: &str) -> String {
 
 fn more_zh(groups: Option<u64>, noun: &str) -> String {
     match groups {
-        Some(groups) => format!("按此比例再增加 {groups} 组 {noun} 的封存图片即可定论"),
-        None => "再多图片也无法通过".to_owned(),
+        Some(groups) => format!("按此比例再增加 {groups} 组 {noun} 的封存照片即可定论"),
+        None => "再多照片也无法通过".to_owned(),
     }
 }

@@ -39,11 +39,11 @@ pub(in crate::gate) fn structural(n_facts: usize, broken: &[&str], missing: &[&s
 /// Of how many sealed images were judged.
 pub(in crate::gate) fn coverage(Counted { judged, expected }: Counted) -> Sentence {
     if judged == 0 {
-        Sentence::new("No sealed image was judged.", "没有评判任何封存图片。")
+        Sentence::new("No sealed image was judged.", "没有评判任何封存照片。")
     } else if judged == expected {
         Sentence::new(
             format!("All {expected} sealed images were judged."),
-            format!("{expected} 张封存图片全部评判完毕。"),
+            format!("{expected} 张封存照片全部评判完毕。"),
         )
     } else {
         Sentence::new(
@@ -51,7 +51,7 @@ pub(in crate::gate) fn coverage(Counted { judged, expected }: Counted) -> Senten
                 "Only {judged} of {expected} sealed images were judged before the deadline or could be read; run the job \
                  again to judge the rest."
             ),
-            format!("截止时间前只评判或读取了 {expected} 张封存图片中的 {judged} 张；请重新运行任务以评判其余图片。"),
+            format!("时限前只评判或读取了 {expected} 张封存照片中的 {judged} 张；请重新运行任务以评判其余照片。"),
         )
     }
 }
@@ -96,15 +96,15 @@ pub(in crate::gate) fn recall_change(said: &Changed<'_>) -> Sentence {
                 format!(
                     "{en}, too few to show a change within {limit}; {more} more sealed groups of {class} would do."
                 ),
-                format!("{zh}，数量不足以证明变化在 {limit} 之内；还需要 {more} 组 {class} 的封存图片。"),
+                format!("{zh}，数量不足以证明变化在 {limit} 之内；还需要 {more} 组 {class} 的封存照片。"),
             )
         }
         VerdictState::Unproven => {
             let most = up(fall(said.lower), said.limit);
             let (more_en, more_zh) = if fall(said.value) > said.limit {
-                ("more images would not clear it", "再多图片也无法通过")
+                ("more images would not clear it", "再多照片也无法通过")
             } else {
-                ("more sealed images would narrow it", "更多封存图片可缩小范围")
+                ("more sealed images would narrow it", "更多封存照片可缩小范围")
             };
             Sentence::new(
                 format!("{en}: it could have fallen by {most}, over the limit of {limit}; {more_en}."),
@@ -119,7 +119,7 @@ pub(in crate::gate) fn calibration(change: Option<(CalibrationChange, f64, f64)>
     let Some((change, before, after)) = change else {
         return Sentence::new(
             "There is no sealed image of an old class, so a change of calibration cannot be measured.",
-            "没有旧类别的封存图片，无法衡量校准变化。",
+            "没有旧类别的封存照片，无法衡量校准变化。",
         );
     };
     let (n, limit_points) = (change.n, points(limit));
@@ -133,7 +133,7 @@ pub(in crate::gate) fn calibration(change: Option<(CalibrationChange, f64, f64)>
             if within { "within" } else { "beyond" }
         ),
         format!(
-            "{n} 张旧图片上的校准误差从 {} 变为 {} 个百分点：{}允许的 {limit_points} 个百分点。",
+            "{n} 张旧照片上的校准误差从 {} 变为 {} 个百分点：{}允许的 {limit_points} 个百分点。",
             figures(before),
             figures(after),
             if within { "未超过" } else { "超过" }
@@ -160,7 +160,7 @@ pub(in crate::gate) fn measure(id: CheckId, measured: Option<(&str, f64)>, limit
     if is_latency {
         Sentence::new(
             format!("On {device} an image takes {value} ms, {en} the limit of {limit} ms."),
-            format!("在 {device} 上每张图片用时 {value} 毫秒，{zh}上限 {limit} 毫秒。"),
+            format!("在 {device} 上每张照片用时 {value} 毫秒，{zh}上限 {limit} 毫秒。"),
         )
     } else {
         Sentence::new(
@@ -175,14 +175,14 @@ pub(in crate::gate) fn looks(count: Option<&LookCount>, allowed: u32) -> Sentenc
     let Some(count) = count else {
         return Sentence::new(
             "Nobody counted how many heads were judged on these sealed photos.",
-            "没有记录在这些封存图片上评判过多少个识别头。",
+            "没有记录在这些封存照片上评判过多少个识别头。",
         );
     };
     let ordinal = count.ordinal;
     if ordinal <= allowed {
         return Sentence::new(
             format!("This is look {ordinal} of {allowed} at these sealed photos."),
-            format!("这是对这些封存图片允许的 {allowed} 次查看中的第 {ordinal} 次。"),
+            format!("这是对这些封存照片允许的 {allowed} 次查看中的第 {ordinal} 次。"),
         );
     }
     let missing = count.n_groups_missing();
@@ -192,8 +192,8 @@ pub(in crate::gate) fn looks(count: Option<&LookCount>, allowed: u32) -> Sentenc
              nothing more: {missing} more sealed groups begin a new count."
         ),
         format!(
-            "这是在这些封存图片上评判的第 {ordinal} 个识别头，而策略只允许 {allowed} 个，因此它们不能再证明什么：再增加 {missing} \
-             组封存图片后重新计数。"
+            "这是在这些封存照片上评判的第 {ordinal} 个识别头，而策略只允许 {allowed} 个，因此它们不能再证明什么：再增加 {missing} \
+             组封存照片后重新计数。"
         ),
     )
 }
@@ -202,7 +202,7 @@ pub(in crate::gate) fn looks(count: Option<&LookCount>, allowed: u32) -> Sentenc
 pub(in crate::gate) fn not_measured(class: &ClassName) -> Sentence {
     Sentence::new(
         format!("No sealed group of {class} to compare, so its change of recall could not be measured."),
-        format!("没有可比较的 {class} 封存图片，无法衡量其召回率变化。"),
+        format!("没有可比较的 {class} 封存照片，无法衡量其召回率变化。"),
     )
 }
 
@@ -231,7 +231,7 @@ pub(in crate::gate) fn not_compared(id: CheckId) -> Sentence {
         ),
         CheckId::AnchorLoss => Sentence::new(
             "The anchor release could not be measured on these photos, so the loss since then is not known.",
-            "无法在这些图片上衡量锚定版本，因此累计损失未知。",
+            "无法在这些照片上衡量锚定版本，因此累计损失未知。",
         ),
         CheckId::RecallChange => Sentence::new(
             "There is no old class to compare, so no change of recall could be measured.",
