@@ -21,7 +21,8 @@ CREATE TABLE looks (
     job         TEXT NOT NULL REFERENCES jobs (id),
     head        TEXT NOT NULL,      -- names the head wherever its dial stands
     new_classes TEXT NOT NULL,      -- JSON
-    n_groups    BIGINT NOT NULL,    -- sealed groups of old classes
+    groups_json TEXT NOT NULL,      -- JSON: groups that count, by class
+    alpha       DOUBLE PRECISION NOT NULL,  -- the level it was judged at
     created_us  BIGINT NOT NULL,
     PRIMARY KEY (project, seq)
 );

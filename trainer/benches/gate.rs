@@ -147,8 +147,8 @@ fn report(world: &World, policy: &GatePolicy) -> usize {
         calibration: measured.calibration,
         looks: Some(LookCount {
             ordinal: 1,
-            n_groups: counts.n_groups,
-            n_groups_at_first: counts.n_groups,
+            spent: policy.alpha_per_look(),
+            n_groups_missing: counts.n_groups,
         }),
         footprint: None,
     };

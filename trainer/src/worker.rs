@@ -361,7 +361,7 @@ impl Observer for Forwarder<'_> {
             match worker.queue.look(worker.id, job, claimed.attempt, look) {
                 Ok(log) => return log,
                 Err(error) => {
-                    tracing::warn!(worker = %worker.id, %job, %error, "cannot write a look down; trying again")
+                    tracing::warn!(worker = %worker.id, %job, %error, "cannot write a look down; trying again");
                 }
             }
             if self.cancelled() {

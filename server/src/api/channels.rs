@@ -83,6 +83,10 @@ pub(crate) async fn publish(
         _ => override_reason,
     };
     let override_reason = match override_reason {
+        None => anchored_elsewhere(&state, &project.id, &channel, &model, reason).await?,
+        overridden => overridden,
+    };
+    let override_reason = match override_reason {
         None => own_policy(&state, &model, reason).await?,
         overridden => overridden,
     };
@@ -223,6 +227,33 @@ fn allowed(verdict: &VerdictSummary, reason: Option<&str>) -> Result<Option<Stri
     }
     let why = format!("the verdict is {}: {}", verdict.state.as_str(), verdict.sentence);
     given(reason, &why).map(Some)
+}
+
+/// Small harms must not add up: a model whose losses were not counted since the channel's anchor needs a reviewer's word.
+async fn anchored_elsewhere(
+    state: &AppState,
+    project: &ProjectId,
+    channel: &ChannelName,
+    model: &Model,
+    reason: Option<&str>,
+) -> Result<Option<String>, ApiError> {
+    let Some(anchor) = db::releases::anchor(&state.db, project, channel).await? else {
+        return Ok(None);
+    };
+    let job = db::jobs::get(&state.db, &model.job).await?;
+    let job = job.ok_or_else(|| ApiError::internal(format!("model {} names a lost job", model.id)))?;
+    let counted_from = job.spec.anchor.or(job.spec.baseline);
+    if counted_from.as_ref() == Some(&anchor.model) || model.id == anchor.model {
+        return Ok(None);
+    }
+    given(
+        reason,
+        &format!(
+            "what it lost since {}, the anchor of {channel}, was never counted.",
+            anchor.model
+        ),
+    )
+    .map(Some)
 }
 
 /// What its own makers' limits let pass was let pass by nobody else: such a verdict needs a reviewer's word.

@@ -14,8 +14,8 @@ use trainer::head::{Head, PlaceCounts, Places, PlacesInput, Rows};
 use trainer::package::{HEAD_FILE, REPORT_FILE};
 
 use super::features::{Known, known};
-use super::jobs;
 use super::models::{found, read};
+use super::{jobs, policies};
 use crate::auth::caller::Caller;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -77,11 +77,13 @@ pub(crate) async fn turn(
     if source.spec.baseline.is_none() || source.spec.config.mode != HeadMode::Append {
         return Err(no_dial(&model));
     }
+    let policy = policies::renewed(&state, &model.project, source.spec.policy.clone()).await?;
     let spec = JobSpec {
         config: TrainConfig {
             offset: Some(new.offset),
             ..source.spec.config
         },
+        policy,
         ..source.spec
     };
     let job = jobs::make(&state, &caller, model.project, source.request, spec, true).await?;
@@ -106,6 +108,7 @@ pub(crate) async fn refit(
             model.id
         )));
     }
+    let policy = policies::renewed(&state, &model.project, source.spec.policy.clone()).await?;
     let spec = JobSpec {
         config: TrainConfig {
             mode: HeadMode::Refit,
@@ -113,6 +116,7 @@ pub(crate) async fn refit(
             refit: Some(config),
             ..source.spec.config
         },
+        policy,
         ..source.spec
     };
     let job = jobs::make(&state, &caller, model.project, source.request, spec, true).await?;
@@ -146,14 +150,20 @@ fn parsed(text: &str) -> Result<Vec<f64>, ApiError> {
 
 /// From below everything of interest to above it, in even steps.
 fn around(dial: &Dial) -> Vec<f64> {
-    let ends = [Some(dial.offset), dial.b_need, dial.b_safe];
-    let ends = ends.into_iter().flatten();
-    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), b| {
-        (low.min(b), high.max(b))
-    });
+    let named = [Some(dial.offset), dial.b_need, dial.b_safe].into_iter().flatten();
+    let (low, high) = named
+        .clone()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), b| {
+            (low.min(b), high.max(b))
+        });
     let (low, high) = (low - MARGIN, high + MARGIN);
     let share = |step: u32| f64::from(step) / f64::from(USUAL_PLACES - 1);
-    (0..USUAL_PLACES).map(|step| low + (high - low) * share(step)).collect()
+    let even = (0..USUAL_PLACES).map(|step| low + (high - low) * share(step));
+    // The places that are spoken of are there exactly.
+    let mut offsets: Vec<f64> = even.chain(named).collect();
+    offsets.sort_by(f64::total_cmp);
+    offsets.dedup();
+    offsets
 }
 
 fn counted(

@@ -65,6 +65,25 @@ pub(crate) async fn save(
     Ok((StatusCode::CREATED, Json(saved)))
 }
 
+/// What a policy's name means in the project by now: jobs made from other jobs are judged by that.
+pub(super) async fn renewed(state: &AppState, project: &ProjectId, policy: GatePolicy) -> Result<GatePolicy, ApiError> {
+    let own = db::policies::latest(&state.db, project).await?;
+    let mut known = GatePolicy::shipped().into_iter().chain(own);
+    Ok(known.find(|known| known.name == policy.name).unwrap_or(policy))
+}
+
+/// Whether a policy is what its name means by now; names that mean nothing are a job's own.
+pub(super) async fn check_current(state: &AppState, project: &ProjectId, policy: &GatePolicy) -> Result<(), ApiError> {
+    let current = renewed(state, project, policy.clone()).await?;
+    if current == *policy {
+        return Ok(());
+    }
+    let name = crate::error::shortened(&policy.name);
+    Err(ApiError::invalid(format!(
+        "{name:?} is the name of a policy that has other numbers by now; choose it again, or give one of your own another name"
+    )))
+}
+
 /// A policy by its name: the project's own, else a shipped one.
 pub(super) async fn find(state: &AppState, project: &ProjectId, name: &str) -> Result<GatePolicy, ApiError> {
     let own = db::policies::latest(&state.db, project).await?;

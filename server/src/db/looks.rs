@@ -20,10 +20,10 @@ pub async fn add(
 ) -> Result<Option<Vec<Look>>, DbError> {
     const NUMBER: &str = "UPDATE projects SET n_looks = n_looks + 1 WHERE id = (SELECT project FROM jobs \
         WHERE id = $1 AND worker = $2 AND attempt = $3 AND state = 'running') RETURNING id, n_looks";
-    const SQL: &str = "INSERT INTO looks (project, seq, job, head, new_classes, n_groups, created_us) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    const ALL: &str = "SELECT head, new_classes, n_groups FROM looks WHERE project = $1 ORDER BY seq";
-    type Row = (String, String, i64);
+    const SQL: &str = "INSERT INTO looks (project, seq, job, head, new_classes, groups_json, alpha, created_us) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    const ALL: &str = "SELECT head, new_classes, groups_json, alpha FROM looks WHERE project = $1 ORDER BY seq";
+    type Row = (String, String, String, f64);
     let rows: Vec<Row> = in_transaction!(db, connection => {
         let numbered: Option<(String, i64)> = sqlx::query_as(NUMBER)
             .bind(&job.0)
@@ -40,17 +40,19 @@ pub async fn add(
             .bind(&job.0)
             .bind(look.head.to_string())
             .bind(to_json(&look.new_classes))
-            .bind(i64::try_from(look.n_groups).unwrap_or(i64::MAX))
+            .bind(to_json(&look.groups))
+            .bind(look.alpha)
             .bind(now_us)
             .execute(&mut *connection)
             .await?;
         sqlx::query_as(ALL).bind(&project).fetch_all(&mut *connection).await?
     });
-    let look = |(head, new_classes, n_groups): &Row| {
+    let look = |(head, new_classes, groups, alpha): &Row| {
         Ok(Look {
             head: parse("looks.head", head)?,
             new_classes: from_json("looks.new_classes", new_classes)?,
-            n_groups: u64::try_from(*n_groups).unwrap_or_default(),
+            groups: from_json("looks.groups_json", groups)?,
+            alpha: *alpha,
         })
     };
     rows.iter().map(look).collect::<Result<_, DbError>>().map(Some)

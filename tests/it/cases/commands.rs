@@ -35,7 +35,7 @@ async fn gate(rehead: &Path, rest: &Rest, nowhere: &Rest, job: &str) -> Result<(
         .collect();
     ensure!(places == [-1.5, 2.0], "{said:?}");
     let said = binary::run(rehead, rest, &["gate", "dial", job]).await?;
-    ensure!(said.code == 0 && said.out.lines().count() == 2 + 1 + 41, "{said:?}");
+    ensure!(said.code == 0 && said.out.lines().count() >= 2 + 1 + 41, "{said:?}");
     // Judging files needs no server, and a file that cannot be judged is named.
     for file in ["/no/such.npz", "/dev/null"] {
         let said = binary::run(rehead, nowhere, &["gate", "simulate", file]).await?;

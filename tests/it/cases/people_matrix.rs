@@ -87,9 +87,9 @@ async fn calls(story: &Story) -> Result<Vec<Call>> {
         GET "/api/v1/projects" => "/projects", {}; Known, 200
         POST "/api/v1/projects" => "/projects", { "name": "main" }; GlobalAdmin, 409
         GET "/api/v1/backbones" => "/backbones", {}; Known, 200
-        GET "/api/v1/policies" => "/policies", {}; Known, 200
 
         GET "/api/v1/projects/{name}" => "/projects/main", {}; From(Viewer), 200
+        GET "/api/v1/policies" => "/policies", {}; From(Viewer), 200
         GET "/api/v1/overview" => "/overview", {}; From(Viewer), 200
         GET "/api/v1/requests" => "/requests", {}; From(Viewer), 200
         GET "/api/v1/requests/{id}" => format!("/requests/{request}"), {}; From(Viewer), 200
@@ -103,14 +103,18 @@ async fn calls(story: &Story) -> Result<Vec<Call>> {
         GET "/api/v1/jobs/{id}" => format!("/jobs/{job}"), {}; From(Viewer), 200
         GET "/api/v1/jobs/{id}/result" => format!("/jobs/{job}/result"), {}; From(Viewer), 200
         GET "/api/v1/jobs/{id}/events" => format!("/jobs/{job}/events"), {}; From(Viewer), 200
+        GET "/api/v1/jobs/{id}/preview" => format!("/jobs/{job}/preview"), {}; From(Viewer), 200
         GET "/api/v1/models" => "/models", {}; From(Viewer), 200
         GET "/api/v1/models/{id}" => format!("/models/{model}"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/report" => format!("/models/{model}/report"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/verdict" => format!("/models/{model}/verdict"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/files/{name}" => format!("/models/{model}/files/manifest.json"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/features" => format!("/models/{model}/features"), {}; From(Viewer), 200
+        GET "/api/v1/models/{id}/review.html" => format!("/models/{model}/review.html"), {}; From(Viewer), 200
+        GET "/api/v1/models/{id}/classes.csv" => format!("/models/{model}/classes.csv"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/dial" => format!("/models/{model}/dial"), {}; From(Viewer), 200
         POST "/api/v1/models/{id}/dial" => format!("/models/{model}/dial"), { "offset": 1e9 }; From(Operator), 422
+        POST "/api/v1/models/{id}/refit" => format!("/models/{model}/refit"), { "distillation": -1 }; From(Operator), 422
         GET "/api/v1/channels" => "/channels", {}; From(Viewer), 200
         GET "/api/v1/channels/{name}" => "/channels/production", {}; From(Viewer), 200
         GET "/api/v1/releases" => "/releases", {}; From(Viewer), 200
@@ -130,6 +134,9 @@ async fn calls(story: &Story) -> Result<Vec<Call>> {
             { "model": model, "expected": live }; From(Publisher), 422
         POST "/api/v1/channels/{name}/undo" => "/channels/production/undo", { "expected": "x" }; From(Publisher), 409
 
+        PUT "/api/v1/channels/{name}/anchor" => "/channels/production/anchor", { "release": "x" }; From(Admin), 404
+        PUT "/api/v1/policies/{name}" => "/policies/pilot",
+            { "alpha": 0.05, "looks": 1, "checks": [] }; From(Admin), 422
         GET "/api/v1/users" => "/users", {}; From(Admin), 200
         POST "/api/v1/users" => "/users", { "name": "ANN", "role": "viewer" }; From(Admin), 409
         PUT "/api/v1/projects/{name}/members/{user}" => "/projects/main/members/ann",

@@ -2,6 +2,8 @@
 //!
 //! Measured where random draws and devices are; the gate only reads it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Digest;
@@ -55,31 +57,36 @@ pub struct Footprint {
 }
 
 /// Which of the heads judged on a sealed set this one is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LookCount {
     /// 1 for the first. The same head judged again, or with its dial elsewhere, keeps its number.
     pub ordinal: u32,
-    /// Groups of old classes in the sealed set (all groups where no class is old).
-    pub n_groups: u64,
-    /// Groups in the set when the count began; it begins anew once the set has grown by a half.
-    pub n_groups_at_first: u64,
+    /// The levels of this look and of those before it, added up: the chance that they had of passing a harmful head.
+    pub spent: f64,
+    /// Groups that the set still has to grow by, over all classes, before the count begins anew.
+    pub n_groups_missing: u64,
 }
 
 /// A head is judged on a sealed set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Look {
     /// Names the head wherever its dial stands: digest of its weights and the alignment of its new classes.
     pub head: Digest,
     /// The classes that its baseline does not have: heads with one in common compete for the same change.
     pub new_classes: Vec<ClassName>,
-    /// As in [`LookCount`].
-    pub n_groups: u64,
+    /// The groups that count, by class: for an old class those that the baseline accepts rightly; in a first model all.
+    pub groups: BTreeMap<ClassName, u64>,
+    /// α′, the level that it is judged at.
+    pub alpha: f64,
 }
 
 impl LookCount {
     /// Which look `look` is, by the project's log of looks, oldest first. What is written behind the last look at this head
     /// does not count; where the head is not in the log it is the next one.
+    ///
+    /// The count begins anew once every class of the set has grown by a half, for those who are judged on the grown set:
+    /// more photos of other classes are no news of this one, and a smaller set was looked at as often as before.
     ///
     /// Heads for other changes are no looks: each release is a claim of its own, and the level holds for each.
     #[must_use]
@@ -89,34 +96,44 @@ impl LookCount {
             .iter()
             .rposition(|other| other == look)
             .map_or(log.len(), |last| last + 1);
-        let mut first = None;
-        let mut heads: Vec<Digest> = Vec::new();
+        let mut first: Option<&BTreeMap<ClassName, u64>> = None;
+        let mut heads: Vec<(Digest, f64)> = Vec::new();
         for other in log[..until].iter().filter(rivals).chain([look]) {
-            if first.is_none_or(|first| has_grown_by_half(first, other.n_groups)) {
-                first = Some(other.n_groups);
+            let begins = first.is_none_or(|first| has_grown(first, &other.groups) && has_grown(first, &look.groups));
+            if begins {
+                first = Some(&other.groups);
                 heads.clear();
             }
-            if !heads.contains(&other.head) {
-                heads.push(other.head);
+            match heads.iter_mut().find(|(head, _)| *head == other.head) {
+                Some((_, alpha)) => *alpha = alpha.max(other.alpha),
+                None => heads.push((other.head, other.alpha)),
             }
         }
-        let place = heads.iter().position(|head| *head == look.head).unwrap_or(heads.len());
+        let place = heads.iter().position(|(head, _)| *head == look.head);
+        let place = place.unwrap_or_else(|| heads.len().saturating_sub(1));
+        let first = first.unwrap_or(&look.groups);
+        let missing = |(class, before): (&ClassName, &u64)| {
+            let now = look.groups.get(class).copied().unwrap_or_default();
+            (before + before.div_ceil(2)).saturating_sub(now)
+        };
         Self {
             ordinal: u32::try_from(place + 1).unwrap_or(u32::MAX),
-            n_groups: look.n_groups,
-            n_groups_at_first: first.unwrap_or(look.n_groups),
+            spent: heads.iter().take(place + 1).map(|(_, alpha)| alpha).sum(),
+            n_groups_missing: first.iter().map(missing).sum(),
         }
     }
 
-    /// Groups that the set still has to grow by before the count begins anew.
+    /// Whether a policy with so many looks, and this chance for all together, still believes what it sees.
     #[must_use]
-    pub const fn n_groups_missing(&self) -> u64 {
-        (self.n_groups_at_first + self.n_groups_at_first.div_ceil(2)).saturating_sub(self.n_groups)
+    pub fn is_allowed(&self, looks: u32, alpha: f64) -> bool {
+        (1..=looks).contains(&self.ordinal) && self.spent <= alpha * (1.0 + 1e-9)
     }
 }
 
-const fn has_grown_by_half(before: u64, now: u64) -> bool {
-    now * 2 >= before * 3
+/// Every class that counted has half as many groups again.
+fn has_grown(before: &BTreeMap<ClassName, u64>, now: &BTreeMap<ClassName, u64>) -> bool {
+    let mut counted = before.iter().filter(|(_, n)| **n > 0).peekable();
+    counted.peek().is_some() && counted.all(|(class, n)| now.get(class).copied().unwrap_or_default() * 2 >= n * 3)
 }
 
 #[cfg(test)]
@@ -127,7 +144,8 @@ mod tests {
         Look {
             head: Digest::of(head.as_bytes()),
             new_classes: class.split('+').map(|class| class.parse().unwrap()).collect(),
-            n_groups,
+            groups: [("a".parse().unwrap(), n_groups), ("b".parse().unwrap(), 2 * n_groups)].into(),
+            alpha: 0.01,
         }
     }
 
@@ -158,15 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn half_as_much_again_begins_anew() {
+    fn half_as_much_again_of_every_class_begins_anew() {
         let log = [look("a", "n", 100), look("b", "n", 100), look("c", "n", 120)];
         assert_eq!(
             ordinal(&look("d", "n", 149), &log),
             4,
             "from the first look, not from the last"
         );
-        let count = LookCount::of(&look("d", "n", 149), &log);
-        assert_eq!((count.n_groups_at_first, count.n_groups_missing()), (100, 1));
+        assert_eq!(LookCount::of(&look("d", "n", 149), &log).n_groups_missing, 3);
         assert_eq!(ordinal(&look("d", "n", 150), &log), 1);
         assert_eq!(
             ordinal(&look("a", "n", 150), &log),
@@ -174,6 +191,31 @@ mod tests {
             "an old head is new to a new set"
         );
         assert_eq!(ordinal(&look("d", "n", 50), &log), 4, "a smaller set is no new one");
-        assert_eq!(LookCount::of(&look("z", "q", 3), &[]).n_groups_missing(), 2);
+        let mut lopsided = look("d", "n", 100);
+        lopsided.groups.insert("b".parse().unwrap(), 900);
+        assert_eq!(
+            ordinal(&lopsided, &log),
+            4,
+            "photos of one class are no news of the other"
+        );
+        // Once somebody was judged on a grown set, the small one is no fresher than before.
+        let grown = [log.as_slice(), &[look("e", "n", 150)]].concat();
+        assert_eq!(ordinal(&look("f", "n", 100), &grown), 5);
+        assert_eq!(ordinal(&look("f", "n", 150), &grown), 2);
+    }
+
+    #[test]
+    fn levels_add_up_whatever_policy_each_was_judged_by() {
+        let at = |head: &str, alpha| Look {
+            alpha,
+            ..look(head, "n", 100)
+        };
+        let log = [at("a", 0.05)];
+        let second = LookCount::of(&at("b", 0.025), &log);
+        assert_eq!(second.ordinal, 2);
+        assert!(!second.is_allowed(2, 0.05), "{second:?}");
+        let five: Vec<Look> = ["a", "b", "c", "d"].map(|head| at(head, 0.01)).into();
+        assert!(LookCount::of(&at("e", 0.01), &five).is_allowed(5, 0.05));
+        assert!(!LookCount::of(&at("e", 0.01), &five).is_allowed(4, 0.05));
     }
 }

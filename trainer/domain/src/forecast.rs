@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(late.in_time, InTime::No);
         assert!((30..60).contains(&late.n_readable), "{late:?}");
         let enough = late.enough_ms.unwrap();
-        assert!(enough % 5_000 == 0 && told(&WORK, &history, enough).in_time == InTime::Yes);
+        assert!(enough.is_multiple_of(5_000) && told(&WORK, &history, enough).in_time == InTime::Yes);
         let endless = Work {
             n_missing: 100_000,
             ..WORK

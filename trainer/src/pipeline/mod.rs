@@ -8,7 +8,7 @@ mod preview;
 mod stages;
 mod train;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use domain::change::{Look, LookCount};
@@ -21,6 +21,7 @@ use domain::job::{HeadMode, Stage, StageTime, TrainConfig};
 use domain::judge::JudgedClass;
 use domain::metrics::Metrics;
 use domain::model::{BackboneRef, ModelClass, ModelManifest, TrainingRecord};
+use domain::names::ClassName;
 use domain::report::{EvaluationReport, SealedSet};
 use domain::scores::SealedScores;
 use engine::Backbone;
@@ -250,7 +251,7 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
         )
     })?;
     // Written down before anybody sees the verdict: a look that was had counts, whatever becomes of the job.
-    let look = look(&plan, &trained, &scores);
+    let look = look(input, &plan, &trained, &report, &scores);
     report.looks = observer.look(&look).map(|log| LookCount::of(&look, &log));
     let verdict = stages.run(Stage::Gate, |_| {
         let verdict = domain::gate::decide(&report, &input.policy);
@@ -279,19 +280,46 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
 }
 
 /// The look that judging this head is.
-fn look(plan: &Plan, trained: &Trained, scores: &SealedScores) -> Look {
+fn look(input: &JobInput, plan: &Plan, trained: &Trained, report: &EvaluationReport, scores: &SealedScores) -> Look {
     let alignment = trained.report.dial.as_ref().map(|dial| dial.alignment.as_slice());
-    let old = scores.labels.iter().zip(&scores.groups);
-    let groups: BTreeSet<usize> = old
-        .filter(|(label, _)| plan.n_old == 0 || **label < plan.n_old)
-        .map(|(_, group)| *group)
-        .collect();
     let new = plan.classes.iter().skip(plan.n_old);
+    let groups: BTreeMap<ClassName, u64> = match &report.comparison {
+        Some(comparison) => {
+            let old = comparison.old_classes.iter();
+            old.map(|loss| (loss.class.clone(), loss.groups.n)).collect()
+        }
+        None => {
+            let mut seen: BTreeMap<ClassName, BTreeSet<usize>> = BTreeMap::new();
+            for (label, group) in scores.labels.iter().zip(&scores.groups) {
+                seen.entry(plan.classes[*label].name.clone())
+                    .or_default()
+                    .insert(*group);
+            }
+            seen.into_iter()
+                .map(|(class, groups)| (class, groups.len() as u64))
+                .collect()
+        }
+    };
     Look {
         head: trained.head.dialless_digest(alignment.unwrap_or_default()),
         new_classes: new.map(|class| class.name.clone()).collect(),
-        n_groups: groups.len() as u64,
+        groups,
+        alpha: input.policy.alpha_per_look(),
     }
+}
+
+/// Drawn from what is judged, so that nobody draws again until a bound suits.
+fn seed(head_bytes: &[u8], sealed: &[&DatasetRow]) -> u64 {
+    let mut all = Digest::of(head_bytes).as_bytes().to_vec();
+    for row in sealed {
+        all.extend_from_slice(row.image.as_bytes());
+    }
+    let digest = Digest::of(&all);
+    digest
+        .as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
 /// What was measured, and the scores it was counted from.
@@ -336,7 +364,7 @@ fn evaluated(
             (Some(_), None) => AnchorHead::Unmeasured,
         },
         bootstrap: Bootstrap {
-            seed: input.config.seed,
+            seed: seed(head_bytes, &samples.sealed_rows),
             alpha: input.policy.alpha_per_look(),
             n_draws: N_DRAWS,
         },

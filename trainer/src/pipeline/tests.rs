@@ -10,7 +10,6 @@ use domain::event::Progress;
 use domain::gate::policy::CheckId;
 use domain::gate::verdict::VerdictState;
 use domain::job::{HeadMode, RefitConfig};
-use domain::names::ClassName;
 use domain::report::StructuralFacts;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};

@@ -152,7 +152,7 @@ impl Order {
             Self::Name => rows.sort_unstable_by(|a, b| a.name.cmp(&b.name)),
             Self::Before => rows.sort_unstable_by(|a, b| share_of(a.before).total_cmp(&share_of(b.before))),
             Self::Now => rows.sort_unstable_by(|a, b| share_of(Some(a.now)).total_cmp(&share_of(Some(b.now)))),
-            Self::Lost => rows.sort_unstable_by(|a, b| b.lost.cmp(&a.lost)),
+            Self::Lost => rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.lost)),
         }
     }
 }

@@ -17,10 +17,11 @@ use crate::language::{filled, t, use_i18n};
 
 /// `places` come after the page: counting them reads features.
 #[component]
-pub(super) fn Dial(id: String, places: RwSignal<Option<DialPlaces>>) -> impl IntoView {
+pub(super) fn Dial(id: String, places: RwSignal<Option<Option<DialPlaces>>>) -> impl IntoView {
     let i18n = use_i18n();
     let content = move || match places.get() {
-        Some(places) => view! { <Turn id=id.clone() places/> },
+        Some(None) => view! { <p class="dim">{t!(i18n, share.absent)}</p> },
+        Some(Some(places)) => view! { <Turn id=id.clone() places/> },
         None => view! { <p class="dim" role="status">{t!(i18n, loading)}</p> },
     };
     view! {

@@ -16,8 +16,7 @@ mod share;
 use domain::api::DEFAULT_PROJECT;
 use domain::api::dial::DialPlaces;
 use domain::dataset::DatasetVersion;
-use domain::gate::decide;
-use domain::gate::policy::CheckId;
+use domain::gate::decide_again;
 use domain::gate::verdict::Verdict;
 use domain::job::{HeadMode, Job};
 use domain::judge;
@@ -161,8 +160,8 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
     // None: each class at its own threshold.
     let tau = RwSignal::new(None::<f64>);
     let scores = RwSignal::<Option<SealedScores>>::new(None);
-    let places = RwSignal::<Option<DialPlaces>>::new(None);
-    let beside = RwSignal::<Option<reliability::Beside>>::new(None);
+    let places = RwSignal::<Option<Option<DialPlaces>>>::new(None);
+    let beside = RwSignal::<Option<Option<reliability::Beside>>>::new(None);
     let has_dial = candidate.report.training.dial.is_some();
     #[cfg(feature = "hydrate")]
     {
@@ -174,21 +173,18 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
         }
     }
     let judged = {
-        let (report, verdict, policy) = (candidate.report.clone(), candidate.verdict.clone(), {
-            // Bounds are drawn, and the anchor is measured, at the model's own thresholds alone.
-            let mut policy = candidate.job.spec.policy.clone();
-            policy
-                .checks
-                .retain(|check| !matches!(check.id, CheckId::RecallChange | CheckId::AnchorLoss));
-            policy
-        });
+        let (report, verdict, policy) = (
+            candidate.report.clone(),
+            candidate.verdict.clone(),
+            candidate.job.spec.policy.clone(),
+        );
         Memo::new(move |_| {
             let moved_to = tau.get();
             let moved =
                 moved_to.and_then(|tau| scores.with(|scores| judge::at_threshold(&report, scores.as_ref()?, tau).ok()));
             match moved {
                 Some(report) => Judgement {
-                    verdict: decide(&report, &policy),
+                    verdict: decide_again(&report, &policy, &verdict),
                     report,
                     moved_to,
                 },
@@ -261,19 +257,16 @@ mod moving {
     use crate::browser::set_query;
     use crate::components::loaded::segment;
 
-    /// Fetches what the page shows last; without it one panel waits.
+    /// Fetches what the page shows last; none within where it cannot be had.
     pub(super) fn fetch<T: serde::de::DeserializeOwned + Send + Sync + 'static>(
         path: String,
-        into: RwSignal<Option<T>>,
+        into: RwSignal<Option<Option<T>>>,
     ) {
         let backend = use_backend();
         leptos::task::spawn_local(async move {
             let path = format!("/api/v1/models/{path}");
-            if let Ok(text) = backend.get(path.clone()).await
-                && let Ok(fetched) = read::<T>(&path, &text)
-            {
-                into.try_set(Some(fetched));
-            }
+            let text = backend.get(path.clone()).await;
+            into.try_set(Some(text.and_then(|text| read::<T>(&path, &text)).ok()));
         });
     }
 

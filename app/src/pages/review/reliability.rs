@@ -23,11 +23,13 @@ struct Half {
 }
 
 #[component]
-pub(super) fn Diagram(beside: RwSignal<Option<Beside>>) -> impl IntoView {
+pub(super) fn Diagram(beside: RwSignal<Option<Option<Beside>>>) -> impl IntoView {
     let i18n = use_i18n();
     let content = move || {
-        let Some(beside) = beside.get() else {
-            return view! { <p class="dim" role="status">{t!(i18n, loading)}</p> };
+        let beside = match beside.get() {
+            None => return view! { <p class="dim" role="status">{t!(i18n, loading)}</p> },
+            Some(None) => return view! { <p class="dim">{t!(i18n, share.absent)}</p> },
+            Some(Some(beside)) => beside,
         };
         let points = |half: &Half| -> Vec<(f64, f64)> {
             let bins = half.reliability.bins.iter();

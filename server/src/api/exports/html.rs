@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::gate::verdict::{Check, VerdictState};
 use domain::metrics::Reliability;
+use domain::names::ClassName;
 use domain::report::{Answer, ClassMetrics};
 
 use super::Review;
@@ -18,14 +19,14 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.banner{padding:1re
 font-weight:600}.dim{color:#6a6a66}svg{width:100%;max-width:34rem;height:auto}figure{display:inline-block;width:8rem;\
 margin:0 .6rem .6rem 0;vertical-align:top;font-size:.75rem}figure img{width:8rem;height:8rem;object-fit:cover;\
 border-radius:4px}@media(prefers-color-scheme:dark){body{background:#191918;color:#eee}th,td{border-color:#444}\
-.pass{background:#1c3a24}.fail{background:#472320}.unproven{background:#413616}}";
+.dim{color:#b5b5b0}.pass{background:#1c3a24}.fail{background:#472320}.unproven{background:#413616}}";
 
 /// The page.
 pub(super) fn page(review: &Review, is_zh: bool) -> String {
     let say = |en: &'static str, zh: &'static str| if is_zh { zh } else { en };
     let verdict = &review.verdict;
     let told = |en: &str, zh: &str| escaped(if is_zh && !zh.is_empty() { zh } else { en });
-    let new: Vec<&str> = review.model.new_classes.iter().map(|name| name.as_str()).collect();
+    let new: Vec<&str> = review.model.new_classes.iter().map(ClassName::as_str).collect();
     let title = if review.model.baseline.is_some() {
         format!("{} {}", say("Adds", "新增"), new.join(", "))
     } else {
@@ -103,8 +104,8 @@ fn classes(out: &mut String, review: &Review, is_zh: bool) {
     let report = &review.report;
     let _ = write!(
         out,
-        "<h2>{}</h2><table><tr><th>{}</th><th class=\"n\">{}</th><th class=\"n\">{}</th><th class=\"n\">{}</th><th \
-         class=\"n\">{}</th><th class=\"n\">AP</th></tr>",
+        "<h2>{}</h2><table><tr><th scope=\"col\">{}</th><th scope=\"col\" class=\"n\">{}</th><th scope=\"col\" class=\"n\">{}</th><th scope=\"col\" class=\"n\">{}</th><th \
+         class=\"n\">{}</th><th scope=\"col\" class=\"n\">AP</th></tr>",
         say("Classes", "类别"),
         say("Class", "类别"),
         say("before, %", "之前，%"),
@@ -254,21 +255,24 @@ fn flips(out: &mut String, review: &Review, is_zh: bool) {
         format!("{} {:.3}", escaped(name), answer.probability)
     };
     for flip in &comparison.negative_flips {
-        let Some(bytes) = review.pictures.get(&flip.image) else {
-            continue;
-        };
-        let media_type = if bytes.starts_with(&[0x89, b'P']) {
-            "image/png"
-        } else {
-            "image/jpeg"
-        };
+        let class = escaped(flip.class.as_str());
+        let (before, after) = (answer(&flip.before), answer(&flip.after));
+        // Too large, or one too many, for a file to hand on: its answers are told all the same.
+        let picture = review.pictures.get(&flip.image).map_or_else(String::new, |bytes| {
+            let media_type = if bytes.starts_with(&[0x89, b'P']) {
+                "image/png"
+            } else {
+                "image/jpeg"
+            };
+            format!(
+                "<img alt=\"{class}\" src=\"data:{media_type};base64,{}\">",
+                STANDARD.encode(bytes)
+            )
+        });
         let _ = write!(
             out,
-            "<figure><img alt=\"\" src=\"data:{media_type};base64,{}\"><figcaption><b>{}</b> {} → {}</figcaption></figure>",
-            STANDARD.encode(bytes),
-            escaped(flip.class.as_str()),
-            answer(&flip.before),
-            answer(&flip.after)
+            "<figure>{picture}<figcaption><b>{class}</b> {before} → {after} <code>{}</code></figcaption></figure>",
+            flip.image.short()
         );
     }
 }

@@ -26,7 +26,7 @@ pub fn decide(report: &EvaluationReport, policy: &GatePolicy) -> Verdict {
     let alpha = policy.alpha_per_look();
     let listed = policy.checks.iter().flat_map(|check| run(report, check, alpha));
     // No check, no claim that too many looks could weaken.
-    let counted = (!policy.checks.is_empty()).then(|| others::looks(report, policy.looks));
+    let counted = (!policy.checks.is_empty()).then(|| others::looks(report, policy.looks, policy.alpha));
     let checks: Vec<Check> = listed.chain(counted).collect();
     let state = together(&checks);
     let sentence = words::verdict(report, &checks, state);
@@ -36,6 +36,28 @@ pub fn decide(report: &EvaluationReport, policy: &GatePolicy) -> Verdict {
         sentence_zh: sentence.zh,
         policy: policy.digest(),
         alpha_per_look: alpha,
+        checks,
+    }
+}
+
+/// The verdict on a report that was counted again at other thresholds: what cannot be counted again (bounds that are drawn,
+/// losses since the anchor) stays as `before` says.
+#[must_use]
+pub fn decide_again(report: &EvaluationReport, policy: &GatePolicy, before: &Verdict) -> Verdict {
+    let stays = |id: CheckId| matches!(id, CheckId::RecallChange | CheckId::AnchorLoss);
+    let mut countable = policy.clone();
+    countable.checks.retain(|check| !stays(check.id));
+    let again = decide(report, &countable);
+    let kept = before.checks.iter().filter(|check| stays(check.id)).cloned();
+    let checks: Vec<Check> = again.checks.into_iter().chain(kept).collect();
+    let state = together(&checks);
+    let sentence = words::verdict(report, &checks, state);
+    Verdict {
+        state,
+        sentence: sentence.en,
+        sentence_zh: sentence.zh,
+        policy: before.policy,
+        alpha_per_look: before.alpha_per_look,
         checks,
     }
 }
@@ -87,7 +109,7 @@ fn run(report: &EvaluationReport, check: &PolicyCheck, alpha: f64) -> Vec<Check>
         CheckId::ClassRecall => floors(report, check, alpha, accepts, recall_counts),
         CheckId::ClassPrecision => floors(report, check, alpha, accepts, precision_counts),
         CheckId::Latency | CheckId::Size => vec![others::measure(report, check)],
-        CheckId::Looks => vec![others::looks(report, 0)],
+        CheckId::Looks => vec![others::looks(report, 0, 0.0)],
     }
 }
 

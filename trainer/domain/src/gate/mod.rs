@@ -6,4 +6,4 @@ pub mod policy;
 pub mod verdict;
 mod words;
 
-pub use decide::{decide, judge_losses};
+pub use decide::{decide, decide_again, judge_losses};

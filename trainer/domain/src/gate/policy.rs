@@ -244,7 +244,7 @@ impl GatePolicy {
                 return Err(format!("the check {} is listed twice", check.id.as_str()));
             }
             let is_measure = matches!(check.id, CheckId::Latency | CheckId::Size);
-            if is_measure && (!check.per_class.is_empty() || !(check.limit > 0.0 && check.limit.is_finite())) {
+            if is_measure && !(check.per_class.is_empty() && check.limit > 0.0 && check.limit.is_finite()) {
                 return Err(format!(
                     "the limit of {} must be a positive number, for no class of its own, got {}",
                     check.id.as_str(),

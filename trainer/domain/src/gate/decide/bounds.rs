@@ -59,7 +59,7 @@ pub(super) fn floor(check: &PolicyCheck, class: &ClassName, groups: GroupCount, 
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of checks and groups are small")]
-fn per_check(alpha: f64, n_checks: usize) -> f64 {
+pub(super) fn per_check(alpha: f64, n_checks: usize) -> f64 {
     alpha / n_checks.max(1) as f64
 }
 
@@ -103,7 +103,7 @@ fn bounded(said: &words::Said<'_>, alpha: f64, sentence: words::Sentence) -> Che
 
 /// Further groups after which `x/n`, continued at the same rate, would be shown to be at most `limit`; none where the
 /// rate itself is over the limit, or where a million groups would not do.
-fn needed(x: u64, n: u64, limit: f64, alpha: f64) -> Option<u64> {
+pub(super) fn needed(x: u64, n: u64, limit: f64, alpha: f64) -> Option<u64> {
     const MOST: u64 = 1_000_000;
     if limit <= 0.0 || x > n {
         return None;

@@ -1,11 +1,12 @@
 //! Checks that are no proportion of groups: structure, coverage, bootstrap, calibration, footprint, looks.
 
+use crate::gate::decide::bounds::{needed, per_check};
 use crate::gate::policy::{CheckId, PolicyCheck};
 use crate::gate::verdict::{Check, VerdictState};
 use crate::gate::words::{self, Sentence};
 use crate::names::ClassName;
 use crate::report::{EvaluationReport, StructuralFacts};
-use crate::stats::least_n;
+use crate::stats::{lower_bound, upper_bound};
 
 pub(super) fn structural(report: &EvaluationReport) -> Check {
     let facts = &report.structural.facts;
@@ -50,10 +51,8 @@ pub(super) fn recall_change(report: &EvaluationReport, check: &PolicyCheck, alph
     // Bounds at another level say nothing at this one.
     let fits = |a: f64| (a - alpha).abs() <= 1e-12;
     let one = |class: &&ClassName| {
-        let changes = comparison.recall_changes.iter();
-        let found = changes
-            .filter(|change| change.class == **class && fits(change.alpha))
-            .next_back();
+        let mut changes = comparison.recall_changes.iter();
+        let found = changes.rfind(|change| change.class == **class && fits(change.alpha));
         let measured = found.and_then(|change| Some((change, change.value?, change.lower?, change.upper?)));
         let Some((change, value, lower, upper)) = measured.filter(|(change, ..)| change.n > 0) else {
             return Check {
@@ -62,15 +61,16 @@ pub(super) fn recall_change(report: &EvaluationReport, check: &PolicyCheck, alph
             };
         };
         let limit = check.limit_for(class);
-        // A bootstrap of groups none of which changed says zero, however few they are.
-        let n_least = if limit > 0.0 { least_n(limit, alpha) } else { u64::MAX };
-        let verdict = if upper < -limit {
+        // A bootstrap of few groups, or of groups none of which changed, is surer of itself than it may be: neither harm
+        // nor its absence is shown before the exact bound on groups that lost shows it too.
+        let harm = lower_bound(change.x, change.n, per_check(alpha, old.len()));
+        let verdict = if upper < -limit && harm > limit {
             VerdictState::Fail
         } else {
-            proven(lower >= -limit && change.n >= n_least)
+            proven(lower >= -limit && upper_bound(change.x, change.n, alpha) <= limit)
         };
-        let few = verdict == VerdictState::Unproven && lower >= -limit && n_least < u64::MAX;
-        let groups_needed = few.then(|| n_least.saturating_sub(change.n));
+        let is_few = verdict == VerdictState::Unproven && upper_bound(change.x, change.n, alpha) > limit;
+        let groups_needed = is_few.then(|| needed(change.x, change.n, limit, alpha)).flatten();
         let sentence = words::recall_change(&words::Changed {
             class,
             n: change.n,
@@ -147,20 +147,20 @@ pub(super) fn measure(report: &EvaluationReport, check: &PolicyCheck) -> Check {
 }
 
 /// A set that was looked at more often than the policy allows proves nothing more.
-pub(super) fn looks(report: &EvaluationReport, allowed: u32) -> Check {
+pub(super) fn looks(report: &EvaluationReport, allowed: u32, alpha: f64) -> Check {
     let count = report.looks.as_ref();
     let ordinal = count.map_or(0, |count| count.ordinal);
-    let verdict = proven((1..=allowed).contains(&ordinal));
+    let verdict = proven(count.is_some_and(|count| count.is_allowed(allowed, alpha)));
     let missing = count.filter(|_| verdict == VerdictState::Unproven);
     Check {
         limit: f64::from(allowed),
-        groups_needed: missing.map(crate::change::LookCount::n_groups_missing),
+        groups_needed: missing.map(|count| count.n_groups_missing),
         ..plain(
             CheckId::Looks,
             u64::from(ordinal),
             u64::from(allowed),
             verdict,
-            words::looks(count, allowed),
+            words::looks(count, allowed, alpha),
         )
     }
 }
@@ -192,7 +192,7 @@ fn plain(id: CheckId, x: u64, n: u64, verdict: VerdictState, sentence: Sentence)
 
 /// What a policy lists and a report does not hold.
 pub(super) fn undefined(check: &PolicyCheck, class: Option<&ClassName>) -> Check {
-    let sentence = class.map_or_else(|| words::not_compared(check.id), |class| words::not_measured(class));
+    let sentence = class.map_or_else(|| words::not_compared(check.id), words::not_measured);
     Check {
         limit: class.map_or(check.limit, |class| check.limit_for(class)),
         ..plain(check.id, 0, 0, VerdictState::Unproven, sentence)

@@ -41,7 +41,7 @@ fn change(class: &str, n: u64, [lower, value, upper]: [f64; 3]) -> RecallChange 
     RecallChange {
         class: name(class),
         n,
-        x: 0,
+        x: (-value * n as f64).round() as u64,
         value: Some(value),
         lower: Some(lower),
         upper: Some(upper),
@@ -124,8 +124,8 @@ fn appended() -> EvaluationReport {
         }),
         looks: Some(LookCount {
             ordinal: 1,
-            n_groups: 120,
-            n_groups_at_first: 120,
+            spent: 0.01,
+            n_groups_missing: 60,
         }),
         footprint: None,
     }
@@ -424,14 +424,18 @@ fn what_changed_is_held_to_its_bounds() {
         let a = check(&verdict, CheckId::RecallChange, "a");
         (a.verdict, a.groups_needed, a.sentence.clone())
     };
-    let (verdict, _, sentence) = state(change("a", 60, [-0.08, -0.02, 0.0]));
+    let (verdict, _, sentence) = state(change("a", 120, [-0.08, -0.02, 0.0]));
     assert_eq!(verdict, VerdictState::Pass, "{sentence}");
     assert_eq!(
         sentence,
-        "The recall of a changed by -2 points over 60 groups: it fell by at most 8 %, within the limit of 10 %."
+        "The recall of a changed by -2 points over 120 groups: it fell by at most 8 %, within the limit of 10 %."
     );
     let (verdict, needed, sentence) = state(change("a", 60, [-0.14, -0.06, 0.0]));
-    assert_eq!((verdict, needed), (VerdictState::Unproven, None), "{sentence}");
+    assert_eq!(verdict, VerdictState::Unproven, "{sentence}");
+    assert!(needed.is_some_and(|groups| groups > 100), "{sentence}");
+    // One group, lost: every draw says that all is lost, and nothing is shown.
+    let (verdict, _, sentence) = state(change("a", 1, [-1.0; 3]));
+    assert_eq!(verdict, VerdictState::Unproven, "{sentence}");
     let (verdict, _, sentence) = state(change("a", 60, [-0.4, -0.3, -0.2]));
     assert_eq!(verdict, VerdictState::Fail);
     assert!(
@@ -491,8 +495,8 @@ fn a_set_that_was_looked_at_too_often_proves_nothing() {
         let mut report = appended();
         report.looks = ordinal.map(|ordinal| LookCount {
             ordinal,
-            n_groups: 130,
-            n_groups_at_first: 120,
+            spent: 0.01 * f64::from(ordinal),
+            n_groups_missing: 50,
         });
         decide(&report, &GatePolicy::pilot())
     };
@@ -502,7 +506,7 @@ fn a_set_that_was_looked_at_too_often_proves_nothing() {
     assert_eq!(
         sixth.sentence,
         "This is head number 6 judged on these sealed photos and the policy allows 5, so they prove nothing more: 50 more \
-         sealed groups begin a new count."
+         sealed groups, half as many again of every class, begin a new count."
     );
     assert_eq!(verdict(None).state, VerdictState::Unproven, "nobody counted");
 }
@@ -567,4 +571,24 @@ fn policies_that_cannot_be_are_refused_and_earlier_ones_are_known() {
     ];
     earlier.checks.retain(|check| kept.contains(&check.id));
     assert!(earlier.is_shipped());
+}
+
+#[test]
+fn what_cannot_be_counted_again_stays_as_it_was() {
+    let policy = GatePolicy::pilot();
+    let mut report = appended();
+    report.comparison.as_mut().unwrap().anchor_losses = Some(vec![loss("b", 25, 50)]);
+    let before = decide(&report, &policy);
+    assert_eq!(before.state, VerdictState::Fail);
+    // Counted again, the report holds neither bounds nor anchor.
+    let comparison = report.comparison.as_mut().unwrap();
+    comparison.recall_changes.clear();
+    comparison.anchor_losses = None;
+    let again = decide_again(&report, &policy, &before);
+    assert_eq!(
+        (again.state, again.checks.len()),
+        (VerdictState::Fail, before.checks.len())
+    );
+    let good = decide(&appended(), &policy);
+    assert_eq!(decide_again(&report, &policy, &good).state, VerdictState::Pass);
 }

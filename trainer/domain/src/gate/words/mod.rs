@@ -79,7 +79,7 @@ pub(super) fn at_most(said: &Said<'_>) -> Sentence {
                 format!("锚定版本答对的 {n} 组 {class} 中丢失了 {x} 组"),
             ),
             ["loss since then", "累计损失"],
-            [format!("accepted groups of {class}"), format!("{class}")],
+            [format!("accepted groups of {class}"), class.to_string()],
             Sentence::new(
                 format!(
                     "The anchor release accepts no sealed image of {class}, so the loss since then cannot be measured."
@@ -93,7 +93,7 @@ pub(super) fn at_most(said: &Said<'_>) -> Sentence {
                 format!("原本正确的 {n} 组 {class} 中丢失了 {x} 组"),
             ),
             ["loss", "损失"],
-            [format!("accepted groups of {class}"), format!("{class}")],
+            [format!("accepted groups of {class}"), class.to_string()],
             Sentence::new(
                 format!("The baseline accepts no sealed image of {class}, so its loss cannot be measured."),
                 format!("基线没有接受任何 {class} 的封存照片，无法衡量其损失。"),

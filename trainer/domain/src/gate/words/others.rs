@@ -90,25 +90,26 @@ pub(in crate::gate) fn recall_change(said: &Changed<'_>) -> Sentence {
                 format!("{zh}：至少下降 {least}，超出上限 {limit}。"),
             )
         }
-        VerdictState::Unproven if fall(said.lower) <= said.limit => {
-            let more = said.groups_needed.unwrap_or_default();
-            Sentence::new(
-                format!(
-                    "{en}, too few to show a change within {limit}; {more} more sealed groups of {class} would do."
-                ),
-                format!("{zh}，数量不足以证明变化在 {limit} 之内；还需要 {more} 组 {class} 的封存照片。"),
-            )
-        }
+        VerdictState::Unproven if fall(said.value) > said.limit => Sentence::new(
+            format!(
+                "{en}, beyond the limit of {limit}, which is not shown to be more than chance; more images would not clear it."
+            ),
+            format!("{zh}，超过上限 {limit}，但未证明并非偶然；再多照片也无法通过。"),
+        ),
         VerdictState::Unproven => {
-            let most = up(fall(said.lower), said.limit);
-            let (more_en, more_zh) = if fall(said.value) > said.limit {
-                ("more images would not clear it", "再多照片也无法通过")
-            } else {
-                ("more sealed images would narrow it", "更多封存照片可缩小范围")
+            let (more_en, more_zh) = match said.groups_needed {
+                Some(more) => (
+                    format!("{more} more sealed groups of {class} at this rate would do"),
+                    format!("按此比例还需要 {more} 组 {class} 的封存照片"),
+                ),
+                None => (
+                    "more of them would narrow it".to_owned(),
+                    "更多封存照片可缩小范围".to_owned(),
+                ),
             };
             Sentence::new(
-                format!("{en}: it could have fallen by {most}, over the limit of {limit}; {more_en}."),
-                format!("{zh}：可能下降了 {most}，超过上限 {limit}；{more_zh}。"),
+                format!("{en}, too few to show that it fell by no more than {limit}; {more_en}."),
+                format!("{zh}，数量不足以证明下降不超过 {limit}；{more_zh}。"),
             )
         }
     }
@@ -171,7 +172,7 @@ pub(in crate::gate) fn measure(id: CheckId, measured: Option<(&str, f64)>, limit
 }
 
 /// Of how often the sealed set was looked at; none where nobody counted.
-pub(in crate::gate) fn looks(count: Option<&LookCount>, allowed: u32) -> Sentence {
+pub(in crate::gate) fn looks(count: Option<&LookCount>, allowed: u32, alpha: f64) -> Sentence {
     let Some(count) = count else {
         return Sentence::new(
             "Nobody counted how many heads were judged on these sealed photos.",
@@ -179,21 +180,31 @@ pub(in crate::gate) fn looks(count: Option<&LookCount>, allowed: u32) -> Sentenc
         );
     };
     let ordinal = count.ordinal;
-    if ordinal <= allowed {
+    if count.is_allowed(allowed, alpha) {
         return Sentence::new(
             format!("This is look {ordinal} of {allowed} at these sealed photos."),
             format!("这是对这些封存照片允许的 {allowed} 次查看中的第 {ordinal} 次。"),
         );
     }
-    let missing = count.n_groups_missing();
+    let missing = count.n_groups_missing;
+    if ordinal <= allowed {
+        return Sentence::new(
+            format!(
+                "Heads before this one were judged on these sealed photos by other policies, which used up the chance of an \
+                 error: {missing} more sealed groups, half as many again of every class, begin a new count."
+            ),
+            format!(
+                "此前已有识别头按其他策略在这些封存照片上评判，出错概率已用尽：再增加 {missing} 组封存照片（每个类别再多一半）后重新计数。"
+            ),
+        );
+    }
     Sentence::new(
         format!(
             "This is head number {ordinal} judged on these sealed photos and the policy allows {allowed}, so they prove \
-             nothing more: {missing} more sealed groups begin a new count."
+             nothing more: {missing} more sealed groups, half as many again of every class, begin a new count."
         ),
         format!(
-            "这是在这些封存照片上评判的第 {ordinal} 个识别头，而策略只允许 {allowed} 个，因此它们不能再证明什么：再增加 {missing} \
-             组封存照片后重新计数。"
+            "这是在这些封存照片上评判的第 {ordinal} 个识别头，而策略只允许 {allowed} 个，因此它们不能再证明什么：再增加 {missing} 组封存照片（每个类别再多一半）后重新计数。"
         ),
     )
 }

@@ -37,12 +37,15 @@ pub(in crate::gate) fn verdict(report: &EvaluationReport, checks: &[Check], stat
 
 /// The first check that made the verdict what it is, and how many more there are.
 fn concerned(checks: &[Check], state: VerdictState) -> Sentence {
-    let mut concerned = checks.iter().filter(|check| check.verdict == state);
-    let first = concerned.next().map_or_else(
+    let n_open = checks
+        .iter()
+        .filter(|check| check.verdict != VerdictState::Pass)
+        .count();
+    let first = checks.iter().find(|check| check.verdict == state).map_or_else(
         || Sentence::new("No check ran.", "没有运行任何检查。"),
         |check| Sentence::new(check.sentence.as_str(), check.sentence_zh.as_str()),
     );
-    match concerned.count() {
+    match n_open.saturating_sub(1) {
         0 => first,
         1 => Sentence::new(
             format!("{} One more check is not passed.", first.en),
