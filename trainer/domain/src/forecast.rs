@@ -102,11 +102,11 @@ pub struct StageForecast {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum InTime {
-    /// Even the upper end is within the deadline.
+    /// Even at the upper ends nothing is cut short.
     Yes,
-    /// The deadline lies between the ends.
+    /// At the upper ends something is, at the lower ones nothing.
     Maybe,
-    /// Even the lower end is beyond it: the job would be cut short.
+    /// Even at the lower ends the job would be cut short.
     No,
 }
 
@@ -129,6 +129,32 @@ pub struct Forecast {
     /// A deadline that would do; none where no allowed one would.
     pub enough_ms: Option<u64>,
 }
+
+/// When the stages that can be cut must be over, milliseconds since the job started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeBudget {
+    /// Reading photos.
+    pub extract_until_ms: u64,
+    /// Fitting.
+    pub train_until_ms: u64,
+}
+
+impl TimeBudget {
+    /// Training and what follows it get a fifth and a twentieth of the time, within bounds that suit minutes and seconds.
+    #[must_use]
+    pub fn of(deadline_ms: u64) -> Self {
+        let train_ms = (deadline_ms / 5).clamp(300, 30_000);
+        let rest_ms = (deadline_ms / 20).clamp(250, 10_000);
+        let train_until_ms = deadline_ms.saturating_sub(rest_ms);
+        Self {
+            extract_until_ms: train_until_ms.saturating_sub(train_ms),
+            train_until_ms,
+        }
+    }
+}
+
+/// Deadlines are proposed in steps that a person would choose.
+const STEP_MS: u64 = 5_000;
 
 /// The most recent runs that a rate is taken from.
 pub const MOST_RUNS: usize = 20;
@@ -163,21 +189,38 @@ pub fn forecast(
         typical_ms: sum(|span| span.typical_ms),
         high_ms: sum(|span| span.high_ms),
     };
-    let in_time = match () {
-        () if total.high_ms <= deadline_ms => InTime::Yes,
-        () if total.low_ms > deadline_ms => InTime::No,
-        () => InTime::Maybe,
-    };
-    // A margin, to whole five seconds: a number that a person would choose.
-    let enough_ms = (total.high_ms + total.high_ms / 10).div_ceil(5_000).max(1) * 5_000;
+    let in_time = in_time(&stages, total, deadline_ms);
+    let mut steps = (1..=most_ms / STEP_MS).map(|step| step * STEP_MS);
+    let enough_ms = steps.find(|enough_ms| self::in_time(&stages, total, *enough_ms) == InTime::Yes);
     Forecast {
         n_missing: work.n_missing,
         n_readable: readable(work, &stages, deadline_ms),
-        enough_ms: (enough_ms <= most_ms).then_some(enough_ms),
+        enough_ms,
         stages,
         total,
         deadline_ms,
         in_time,
+    }
+}
+
+/// A job is cut at the ends that [`TimeBudget`] gives its stages, not at its deadline alone.
+fn in_time(stages: &[StageForecast], total: Span, deadline_ms: u64) -> InTime {
+    let until = |last: Stage, of: fn(&Span) -> u64| -> u64 {
+        let run = stages.iter().filter(|stage| stage.stage <= last);
+        run.map(|stage| of(&stage.span)).sum()
+    };
+    let budget = TimeBudget::of(deadline_ms);
+    let ends = [
+        (Stage::Extract, budget.extract_until_ms),
+        (Stage::Train, budget.train_until_ms),
+    ];
+    let keeps = |of: fn(&Span) -> u64| {
+        of(&total) <= deadline_ms && ends.iter().all(|(stage, end_ms)| until(*stage, of) <= *end_ms)
+    };
+    match (keeps(|span| span.high_ms), keeps(|span| span.low_ms)) {
+        (true, _) => InTime::Yes,
+        (false, true) => InTime::Maybe,
+        (false, false) => InTime::No,
     }
 }
 
@@ -231,20 +274,20 @@ fn quantile(freedom: usize) -> f64 {
     }
 }
 
-/// Images there is time for beside what else must be done.
+/// Images there is time for until photos are read no more.
 fn readable(work: &Work, stages: &[StageForecast], deadline_ms: u64) -> u64 {
-    let of = |wanted: bool| {
-        let chosen = stages
-            .iter()
-            .filter(move |stage| (stage.stage == Stage::Extract) == wanted);
-        chosen.map(|stage| stage.span.typical_ms).sum::<u64>()
+    let typical_ms = |wanted: Stage| {
+        let found = stages.iter().find(|stage| stage.stage == wanted);
+        found.map_or(0, |stage| stage.span.typical_ms)
     };
-    let (extract_ms, others_ms) = (of(true), of(false));
+    let extract_ms = typical_ms(Stage::Extract);
     if extract_ms == 0 {
         return work.n_missing;
     }
-    let share = real(deadline_ms.saturating_sub(others_ms)) / real(extract_ms);
-    whole(real(work.n_missing) * share.min(1.0))
+    let left_ms = TimeBudget::of(deadline_ms)
+        .extract_until_ms
+        .saturating_sub(typical_ms(Stage::Fetch));
+    whole(real(work.n_missing) * (real(left_ms) / real(extract_ms)).min(1.0))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and milliseconds are far below 2^53")]
@@ -331,7 +374,7 @@ mod tests {
         let history: Vec<Rate> = (0..6).map(|_| extraction(100, 10_000)).collect();
         let late = told(&WORK, &history, 5_000);
         assert_eq!(late.in_time, InTime::No);
-        assert!((30..60).contains(&late.n_readable), "{late:?}");
+        assert!((20..60).contains(&late.n_readable), "{late:?}");
         let enough = late.enough_ms.unwrap();
         assert!(enough.is_multiple_of(5_000) && told(&WORK, &history, enough).in_time == InTime::Yes);
         let endless = Work {
@@ -339,7 +382,7 @@ mod tests {
             ..WORK
         };
         assert_eq!(told(&endless, &history, 900_000).enough_ms, None);
-        assert_eq!(told(&WORK, &history, 20_500).in_time, InTime::Maybe);
+        assert_eq!(told(&WORK, &history, 27_000).in_time, InTime::Maybe);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::dataset::{DatasetRow, Split};
-use domain::forecast::Work;
+use domain::forecast::{TimeBudget, Work};
 use domain::ids::Digest;
 use domain::job::HeadMode;
 use domain::judge::JudgedClass;
@@ -29,26 +29,6 @@ pub(super) struct Plan {
     pub(super) n_train: usize,
     pub(super) n_sealed: usize,
     pub(super) budget: TimeBudget,
-}
-
-/// When the stages that can be cut must be over, milliseconds since the job started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TimeBudget {
-    pub(super) extract_until_ms: u64,
-    pub(super) train_until_ms: u64,
-}
-
-impl TimeBudget {
-    /// Training and what follows it get a fifth and a twentieth of the time, within bounds that suit minutes and seconds.
-    pub(super) fn of(deadline_ms: u64) -> Self {
-        let train_ms = (deadline_ms / 5).clamp(300, 30_000);
-        let rest_ms = (deadline_ms / 20).clamp(250, 10_000);
-        let train_until_ms = deadline_ms.saturating_sub(rest_ms);
-        Self {
-            extract_until_ms: train_until_ms.saturating_sub(train_ms),
-            train_until_ms,
-        }
-    }
 }
 
 impl Plan {
