@@ -70,25 +70,12 @@ pub(crate) async fn publish(
     let model = model.filter(|model| model.project == project.id);
     let model = model.ok_or_else(|| ApiError::not_found("model", &new.model))?;
     let reason = new.override_reason.as_deref();
-    let override_reason = allowed(&model.verdict, reason)?;
+    let verdict_reason = allowed(&model.verdict, reason)?;
     let current = current(&state, &project.id, &channel, new.expected.as_ref()).await?;
-    let override_reason = match &current {
-        Some(live) if !is_judged_against(&model, &live.model) => Some(given(
-            reason,
-            &format!(
-                "it was never measured against {}, which is live on {channel}.",
-                live.model
-            ),
-        )?),
-        _ => override_reason,
-    };
-    let override_reason = match override_reason {
-        None => anchored_elsewhere(&state, &project.id, &channel, &model, reason).await?,
-        overridden => overridden,
-    };
-    let override_reason = match override_reason {
-        None => own_policy(&state, &model, reason).await?,
-        overridden => overridden,
+    let unproven = unproven(&state, &channel, &model, current.as_ref()).await?;
+    let override_reason = match unproven {
+        Some(why) => Some(given(reason, &why)?),
+        None => verdict_reason,
     };
     if override_reason.is_some() {
         may_override(&state, &caller, &model).await?;
@@ -229,47 +216,40 @@ fn allowed(verdict: &VerdictSummary, reason: Option<&str>) -> Result<Option<Stri
     given(reason, &why).map(Some)
 }
 
-/// Small harms must not add up: a model whose losses were not counted since the channel's anchor needs a reviewer's word.
-async fn anchored_elsewhere(
+/// What the verdict does not cover, if anything: what is live, the losses since the channel's anchor, or somebody else's
+/// word on the limits. Each needs a reviewer's.
+async fn unproven(
     state: &AppState,
-    project: &ProjectId,
     channel: &ChannelName,
     model: &Model,
-    reason: Option<&str>,
+    live: Option<&Release>,
 ) -> Result<Option<String>, ApiError> {
-    let Some(anchor) = db::releases::anchor(&state.db, project, channel).await? else {
-        return Ok(None);
-    };
-    let job = db::jobs::get(&state.db, &model.job).await?;
-    let job = job.ok_or_else(|| ApiError::internal(format!("model {} names a lost job", model.id)))?;
-    let counted_from = job.spec.anchor.or(job.spec.baseline);
-    if counted_from.as_ref() == Some(&anchor.model) || model.id == anchor.model {
-        return Ok(None);
+    if let Some(live) = live.filter(|live| !is_judged_against(model, &live.model)) {
+        let live = &live.model;
+        return Ok(Some(format!(
+            "it was never measured against {live}, which is live on {channel}."
+        )));
     }
-    given(
-        reason,
-        &format!(
-            "what it lost since {}, the anchor of {channel}, was never counted.",
-            anchor.model
-        ),
-    )
-    .map(Some)
-}
-
-/// What its own makers' limits let pass was let pass by nobody else: such a verdict needs a reviewer's word.
-async fn own_policy(state: &AppState, model: &Model, reason: Option<&str>) -> Result<Option<String>, ApiError> {
     let job = db::jobs::get(&state.db, &model.job).await?;
-    let job = job.ok_or_else(|| ApiError::internal(format!("model {} names a lost job", model.id)))?;
-    let policy = &job.spec.policy;
+    let spec = job
+        .ok_or_else(|| ApiError::internal(format!("model {} names a lost job", model.id)))?
+        .spec;
+    // Small harms must not add up over releases.
+    if let Some(anchor) = db::releases::anchor(&state.db, &model.project, channel).await? {
+        let counted_from = spec.anchor.or(spec.baseline);
+        if counted_from.as_ref() != Some(&anchor.model) && model.id != anchor.model {
+            let anchor = &anchor.model;
+            let why = format!("what it lost since {anchor}, the anchor of {channel}, was never counted.");
+            return Ok(Some(why));
+        }
+    }
+    // What its own makers' limits let pass was let pass by nobody else.
+    let policy = &spec.policy;
     if policy.is_shipped() || db::policies::holds(&state.db, &model.project, policy).await? {
         return Ok(None);
     }
     let name = crate::error::shortened(&policy.name);
-    given(
-        reason,
-        &format!("it was judged by {name:?}, a policy of its job's own."),
-    )
-    .map(Some)
+    Ok(Some(format!("it was judged by {name:?}, a policy of its job's own.")))
 }
 
 /// A verdict says that nothing of one baseline is harmed; of another live model it says nothing.

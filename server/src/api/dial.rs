@@ -77,17 +77,11 @@ pub(crate) async fn turn(
     if source.spec.baseline.is_none() || source.spec.config.mode != HeadMode::Append {
         return Err(no_dial(&model));
     }
-    let policy = policies::renewed(&state, &model.project, source.spec.policy.clone()).await?;
-    let spec = JobSpec {
-        config: TrainConfig {
-            offset: Some(new.offset),
-            ..source.spec.config
-        },
-        policy,
-        ..source.spec
+    let config = TrainConfig {
+        offset: Some(new.offset),
+        ..source.spec.config.clone()
     };
-    let job = jobs::make(&state, &caller, model.project, source.request, spec, true).await?;
-    Ok((StatusCode::CREATED, Json(job)))
+    another(&state, &caller, model, source, config).await
 }
 
 /// Make the same classes' model with all rows anew, on the same photos, judged by the same policy. No old answer is
@@ -108,18 +102,29 @@ pub(crate) async fn refit(
             model.id
         )));
     }
-    let policy = policies::renewed(&state, &model.project, source.spec.policy.clone()).await?;
+    let config = TrainConfig {
+        mode: HeadMode::Refit,
+        offset: None,
+        refit: Some(config),
+        ..source.spec.config.clone()
+    };
+    another(&state, &caller, model, source, config).await
+}
+
+/// Queues a job like the one behind a model, but for how it trains; judged by what its policy's name means by now.
+async fn another(
+    state: &AppState,
+    caller: &Caller,
+    model: Model,
+    source: Job,
+    config: TrainConfig,
+) -> Result<(StatusCode, Json<Job>), ApiError> {
     let spec = JobSpec {
-        config: TrainConfig {
-            mode: HeadMode::Refit,
-            offset: None,
-            refit: Some(config),
-            ..source.spec.config
-        },
-        policy,
+        config,
+        policy: policies::renewed(state, &model.project, source.spec.policy.clone()).await?,
         ..source.spec
     };
-    let job = jobs::make(&state, &caller, model.project, source.request, spec, true).await?;
+    let job = jobs::make(state, caller, model.project, source.request, spec, true).await?;
     Ok((StatusCode::CREATED, Json(job)))
 }
 

@@ -21,6 +21,7 @@ use trainer::observer::Observer;
 use super::jobs::found as found_job;
 use super::models::found;
 use crate::auth::caller::Caller;
+use crate::clock::Clock;
 use crate::db;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -87,12 +88,19 @@ pub(super) async fn known(
     let (mut rows, _) = merge_versions(&versions);
     rows.retain(|row| split.is_none_or(|split| row.split == split));
     let (artifacts, backbone) = (state.artifacts.clone(), Arc::clone(&state.backbone));
-    let project = model.project.clone();
+    let (project, clock) = (model.project.clone(), state.clock.clone());
     state
         .blocking(move || {
             let _permit = permit;
             let images: Vec<Digest> = rows.iter().map(|row| row.image).collect();
-            let extraction = trainer::features::extract(&artifacts, &project, &backbone, &images, u64::MAX, &Silent)?;
+            let extraction = trainer::features::extract(
+                &artifacts,
+                &project,
+                &backbone,
+                &images,
+                u64::MAX,
+                &Unheard::new(&clock),
+            )?;
             Ok::<_, ApiError>(Known {
                 rows,
                 features: extraction.features,
@@ -145,12 +153,24 @@ fn encode(rows: &[DatasetRow], features: &Features, classes: &[&ClassName]) -> R
     safetensors::serialize(tensors, Some(metadata)).map_err(ApiError::internal)
 }
 
-/// An export reports to nobody and has no deadline.
-struct Silent;
+/// Knows the time since it was made, and tells nobody.
+pub(super) struct Unheard<'a> {
+    clock: &'a Clock,
+    start_us: i64,
+}
 
-impl Observer for Silent {
+impl<'a> Unheard<'a> {
+    pub(super) fn new(clock: &'a Clock) -> Self {
+        Self {
+            clock,
+            start_us: clock.now_us(),
+        }
+    }
+}
+
+impl Observer for Unheard<'_> {
     fn elapsed_ms(&self) -> u64 {
-        0
+        u64::try_from((self.clock.now_us() - self.start_us) / 1_000).unwrap_or_default()
     }
     fn cancelled(&self) -> bool {
         false

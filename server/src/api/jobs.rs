@@ -429,6 +429,10 @@ pub(crate) async fn start(
     Path(id): Path<String>,
 ) -> Result<Json<Job>, ApiError> {
     let job = found(&state, &caller, &JobId(id)).await?;
+    // A draft may be older than what its policy's name means by now.
+    if job.state == JobState::Draft {
+        policies::check_current(&state, &job.project, &job.spec.policy).await?;
+    }
     if !db::jobs::start(&state.db, &job.id, Some(&caller.id), state.clock.now_us()).await? {
         let now = found(&state, &caller, &job.id).await?.state;
         return Err(ApiError::conflict(format!(

@@ -25,9 +25,14 @@ pub(crate) async fn list(
     Query(query): Query<InProject>,
 ) -> Result<Json<Vec<GatePolicy>>, ApiError> {
     let project = project(&state, &caller, query.project.as_deref()).await?;
+    Ok(Json(known(&state, &project.id).await?))
+}
+
+/// What names of policies mean in a project by now.
+async fn known(state: &AppState, project: &ProjectId) -> Result<Vec<GatePolicy>, ApiError> {
     let mut policies = Vec::from(GatePolicy::shipped());
-    policies.extend(db::policies::latest(&state.db, &project.id).await?);
-    Ok(Json(policies))
+    policies.extend(db::policies::latest(&state.db, project).await?);
+    Ok(policies)
 }
 
 /// Save a policy of the project's own: the next version of this name. Jobs keep the version that they were made with.
@@ -67,9 +72,9 @@ pub(crate) async fn save(
 
 /// What a policy's name means in the project by now: jobs made from other jobs are judged by that.
 pub(super) async fn renewed(state: &AppState, project: &ProjectId, policy: GatePolicy) -> Result<GatePolicy, ApiError> {
-    let own = db::policies::latest(&state.db, project).await?;
-    let mut known = GatePolicy::shipped().into_iter().chain(own);
-    Ok(known.find(|known| known.name == policy.name).unwrap_or(policy))
+    let known = known(state, project).await?;
+    let found = known.into_iter().find(|known| known.name == policy.name);
+    Ok(found.unwrap_or(policy))
 }
 
 /// Whether a policy is what its name means by now; names that mean nothing are a job's own.
@@ -86,15 +91,13 @@ pub(super) async fn check_current(state: &AppState, project: &ProjectId, policy:
 
 /// A policy by its name: the project's own, else a shipped one.
 pub(super) async fn find(state: &AppState, project: &ProjectId, name: &str) -> Result<GatePolicy, ApiError> {
-    let own = db::policies::latest(&state.db, project).await?;
-    let known = || GatePolicy::shipped().into_iter().chain(own.iter().cloned());
-    if let Some(found) = known().find(|policy| policy.name == name) {
-        return Ok(found);
-    }
-    let names: Vec<String> = known().map(|policy| policy.name).collect();
-    Err(ApiError::invalid(format!(
-        "there is no policy {:?}; there are {}",
-        crate::error::shortened(name),
-        names.join(", ")
-    )))
+    let known = known(state, project).await?;
+    let names: Vec<String> = known.iter().map(|policy| policy.name.clone()).collect();
+    known.into_iter().find(|policy| policy.name == name).ok_or_else(|| {
+        ApiError::invalid(format!(
+            "there is no policy {:?}; there are {}",
+            crate::error::shortened(name),
+            names.join(", ")
+        ))
+    })
 }

@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use domain::change::Look;
-use domain::dataset::Finding;
-use domain::event::Progress;
 use domain::forecast::{Rate, forecast};
-use domain::gate::verdict::Verdict;
 use domain::ids::{Digest, JobId};
 use domain::job::{DEFAULT_DEADLINE_MS, Job, Stage};
 use domain::preview::Preview;
@@ -19,6 +15,7 @@ use trainer::features::{extract_missing, fetch};
 use trainer::observer::Observer;
 use trainer::pipeline::{Draft, JobInput, PipelineError};
 
+use super::features::Unheard;
 use super::jobs::found;
 use crate::auth::caller::Caller;
 use crate::clock::Clock;
@@ -89,26 +86,34 @@ fn preview(
         error => ApiError::internal(error),
     };
     let draft = Draft::new(input, &backbone.reference()).map_err(said)?;
-    let reader = Reader {
-        clock,
-        start_us: clock.now_us(),
-    };
-    let fetched = fetch(artifacts, backbone, &draft.wanted, &reader)?;
-    let (n_wanted, n_cached) = (draft.wanted.len(), fetched.n_cached());
-    let n_missing = if input.rows.len() <= MOST_LOOKED_UP {
-        let all: Vec<Digest> = input.rows.iter().map(|row| row.image).collect();
-        fetch(artifacts, backbone, &all, &reader)?.missing().len()
+    let reader = Unheard::new(clock);
+    // Looked up once: what is wanted comes first in the order of what is missing.
+    let looks_up_all = input.rows.len() <= MOST_LOOKED_UP;
+    let others = input.rows.iter().map(|row| row.image).filter(|_| looks_up_all);
+    let asked: Vec<Digest> = draft.wanted.iter().copied().chain(others).collect();
+    let mut fetched = fetch(artifacts, backbone, &asked, &reader)?;
+    let n_found = fetched.missing().len();
+    fetched.only(&draft.wanted);
+    let n_wanted = draft.wanted.len();
+    let n_unread = fetched.missing().len();
+    let n_missing = if looks_up_all {
+        n_found
     } else {
-        (n_wanted - n_cached) * input.rows.len() / n_wanted.max(1)
+        n_unread * input.rows.len() / n_wanted.max(1)
     };
     let features = extract_missing(artifacts, &input.project, backbone, fetched, READ_MS, &reader)?.features;
-    let n_read = features.rows.len() - n_cached;
+    let n_seen = draft
+        .wanted
+        .iter()
+        .filter(|image| features.get(image).is_some())
+        .count();
+    let n_read = (n_seen + n_unread).saturating_sub(n_wanted);
     let work = draft.work(n_missing.saturating_sub(n_read));
     let guess = |stage: Stage| guess_ms(stage, n_read, reader.elapsed_ms());
     Ok(Preview {
         certificates: draft.certificates(&features).map_err(said)?,
         collisions: draft.collisions(&features).map_err(said)?,
-        n_seen: features.rows.len() as u64,
+        n_seen: n_seen as u64,
         n_wanted: n_wanted as u64,
         forecast: forecast(&work, history, &guess, job.spec.config.deadline_ms, DEFAULT_DEADLINE_MS),
     })
@@ -128,27 +133,4 @@ fn guess_ms(stage: Stage, n_read: usize, elapsed_ms: u64) -> f64 {
         Stage::Evaluate => 0.01,
         Stage::Gate | Stage::Package => 1.0,
     }
-}
-
-/// Knows the time and tells nobody.
-struct Reader<'a> {
-    clock: &'a Clock,
-    start_us: i64,
-}
-
-impl Observer for Reader<'_> {
-    fn elapsed_ms(&self) -> u64 {
-        u64::try_from((self.clock.now_us() - self.start_us) / 1_000).unwrap_or_default()
-    }
-    fn cancelled(&self) -> bool {
-        false
-    }
-    fn stage_started(&self, _: Stage) {}
-    fn stage_finished(&self, _: Stage, _: i64) {}
-    fn progress(&self, _: Progress) {}
-    fn finding(&self, _: Finding) {}
-    fn look(&self, _: &Look) -> Option<Vec<Look>> {
-        None
-    }
-    fn verdict(&self, _: &Verdict) {}
 }

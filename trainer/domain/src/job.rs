@@ -180,7 +180,8 @@ pub struct RefitConfig {
 pub struct TrainConfig {
     /// How the head is made.
     pub mode: HeadMode,
-    /// Seed of every random draw.
+    /// Kept with the job. No fit draws at random so far, and bounds are drawn from what is judged, so that nobody draws again
+    /// until one suits.
     pub seed: u64,
     /// Acceptance threshold τ of classes without one of their own, in (0, 1).
     pub tau: f64,

@@ -19,7 +19,7 @@ use domain::ids::Digest;
 use domain::judge::{self, Anchor, Counts, JudgedClass};
 use domain::metrics::Metrics;
 use domain::report::ModelMetrics;
-use domain::scores::{Decision, SealedScores};
+use domain::scores::SealedScores;
 
 use crate::evaluate::bootstrap::{Paired, recall_changes};
 use crate::evaluate::metrics::{Answered, expected_calibration_error};
@@ -137,7 +137,7 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
     };
     let heads = (input.candidate.digest, input.baseline.map(|baseline| baseline.digest));
     let anchor = anchor(input)?;
-    let mut counts = judge::count(input.classes, &scores, heads, &anchor.borrowed());
+    let mut counts = judge::count(input.classes, &scores, heads, &anchor);
     let calibration = before.as_ref().map(|before| {
         let error = |answers: &Scores| expected_calibration_error(&answers.top, &scores.labels, n_old);
         let (n, before) = error(before);
@@ -187,42 +187,23 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
 }
 
 /// The anchor's answers, in the candidate's numbering.
-enum AnchorAnswers {
-    Baseline,
-    Other {
-        classes: Vec<usize>,
-        decisions: Vec<Decision>,
-    },
-    Unmeasured,
-}
-
-impl AnchorAnswers {
-    fn borrowed(&self) -> Anchor<'_> {
-        match self {
-            Self::Baseline => Anchor::Baseline,
-            Self::Other { classes, decisions } => Anchor::Other { classes, decisions },
-            Self::Unmeasured => Anchor::Unmeasured,
-        }
-    }
-}
-
-fn anchor(input: &EvaluationInput<'_>) -> Result<AnchorAnswers, HeadError> {
+fn anchor(input: &EvaluationInput<'_>) -> Result<Anchor, HeadError> {
     let (head, own) = match input.anchor {
-        AnchorHead::Baseline => return Ok(AnchorAnswers::Baseline),
-        AnchorHead::Unmeasured => return Ok(AnchorAnswers::Unmeasured),
+        AnchorHead::Baseline => return Ok(Anchor::Baseline),
+        AnchorHead::Unmeasured => return Ok(Anchor::Unmeasured),
         AnchorHead::Other { head, classes } => (head, classes),
     };
     let place = |class: &JudgedClass| input.classes.iter().position(|other| other.name == class.name);
     // A class that the candidate does not have any more cannot be compared.
     let Some(classes) = own.iter().map(place).collect::<Option<Vec<usize>>>() else {
-        return Ok(AnchorAnswers::Unmeasured);
+        return Ok(Anchor::Unmeasured);
     };
     let taus: Vec<f64> = own.iter().map(|class| class.tau).collect();
     let mut decisions = Scores::of(&head.logits(&input.features)?).top.decisions(&taus);
     for decision in &mut decisions {
         decision.class_idx = classes[decision.class_idx];
     }
-    Ok(AnchorAnswers::Other { classes, decisions })
+    Ok(Anchor::Other { classes, decisions })
 }
 
 /// Per image the number of its near-duplicate group, counted in the order of the groups' digests.

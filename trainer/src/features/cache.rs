@@ -61,6 +61,12 @@ impl Fetched {
         &self.missing
     }
 
+    /// Computes no other images than these.
+    pub fn only(&mut self, images: &[Digest]) {
+        let wanted: BTreeSet<&Digest> = images.iter().collect();
+        self.missing.retain(|image| wanted.contains(image));
+    }
+
     pub(super) fn fill(&mut self, image: &Digest, row: &[f16]) {
         use half::slice::HalfFloatSliceExt;
         if let Some(place) = self.places.get(image) {

@@ -8,6 +8,7 @@ use domain::report::Trial;
 
 use crate::head::cold::{falling, regularised};
 use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
+use crate::head::joint::check_images;
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::Features;
 use crate::head::product::{Logits, Rows, logits};
@@ -79,11 +80,8 @@ pub struct AppendFit {
 pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<AppendFit, HeadError> {
     let n_old = input.baseline.n_classes();
     let n_new = input.taus.len() - n_old;
-    check(input, n_old)?;
-    let standard = Standard {
-        mean: input.baseline.mean.clone(),
-        std: input.baseline.std.clone(),
-    };
+    check_images(n_old..input.taus.len(), input.train_labels, input.calibration_labels)?;
+    let standard = Standard::of_head(input.baseline);
     let calibration = Calibration::new(input)?;
     let objective = Append::new(input, &standard, n_old)?;
     let mut start = objective.start();
@@ -120,16 +118,6 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
         alignment: best.interval.alignment.clone(),
         unbounded: calibration.unbounded(n_old),
     })
-}
-
-fn check(input: &AppendInput<'_>, n_old: usize) -> Result<(), HeadError> {
-    let splits = [("train", input.train_labels), ("calibration", input.calibration_labels)];
-    for (split, labels) in splits {
-        if let Some(class_idx) = (n_old..input.taus.len()).find(|class| !labels.contains(class)) {
-            return Err(HeadError::NoImages { class_idx, split });
-        }
-    }
-    Ok(())
 }
 
 /// What the dial needs of the calibration split, and does not change from one L2 weight to the next.
@@ -355,10 +343,7 @@ pub(super) fn objective<'a>(
     input: &AppendInput<'a>,
     l2: f64,
 ) -> Result<impl Fn(&[f64]) -> (f64, Vec<f64>) + use<'a>, HeadError> {
-    let standard = Standard {
-        mean: input.baseline.mean.clone(),
-        std: input.baseline.std.clone(),
-    };
+    let standard = Standard::of_head(input.baseline);
     let objective = Append::new(input, &standard, input.baseline.n_classes())?;
     Ok(move |point: &[f64]| objective.at(point, l2).expect("finite"))
 }

@@ -8,6 +8,7 @@ mod append;
 mod cold;
 mod dial;
 mod file;
+mod joint;
 mod minimise;
 mod passes;
 mod probe;
@@ -17,12 +18,13 @@ mod reference;
 mod refit;
 
 pub use append::{AppendFit, AppendInput, Budget, fit_append};
-pub use cold::{ColdFit, ColdInput, fit_cold};
+pub use cold::{ColdInput, fit_cold};
 pub use dial::{NewImage, OldImage, PlaceCounts, Places, PlacesInput, accept_offset, loss_offset};
 pub use file::HeadFormatError;
+pub use joint::JointFit;
 pub use probe::{Probe, ProbeInput, probe};
 pub use product::{BLOCK_ROWS, Logits, Rows, logits};
-pub use refit::{RefitFit, RefitInput, fit_refit};
+pub use refit::{RefitInput, fit_refit};
 
 /// The smallest deviation a feature is divided by when it is standardised.
 pub const STD_FLOOR: f64 = 1e-3;
@@ -128,6 +130,14 @@ impl Standard {
         Self {
             std: std.map(narrow).collect(),
             mean: mean.iter().copied().map(narrow).collect(),
+        }
+    }
+
+    /// Those that a head's features are standardised by.
+    fn of_head(head: &Head) -> Self {
+        Self {
+            mean: head.mean.clone(),
+            std: head.std.clone(),
         }
     }
 

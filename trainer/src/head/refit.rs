@@ -7,13 +7,12 @@
 //! (Li, Hoiem 2016, <https://arxiv.org/abs/1606.09282>).
 
 use domain::job::{Balance, RefitConfig};
-use domain::report::Trial;
 
-use crate::head::cold::{falling, mean_loss, regularised, temperature};
-use crate::head::minimise::{Minimum, minimise};
+use crate::head::cold::regularised;
+use crate::head::joint::{Grid, JointFit, check_images};
 use crate::head::passes::Features;
 use crate::head::product::Rows;
-use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, real};
+use crate::head::{Head, HeadError, Standard, balanced, log_sum_exp, real};
 
 /// What a refit learns from. Classes are counted through: the baseline's, then the new ones.
 #[derive(Clone, Copy, Debug)]
@@ -36,82 +35,29 @@ pub struct RefitInput<'a> {
     pub config: RefitConfig,
 }
 
-/// A head and how it came to be.
-#[derive(Clone, Debug)]
-pub struct RefitFit {
-    /// The head, temperature folded in.
-    pub head: Head,
-    /// The L2 weight chosen: the least log-loss on `calibration`, each at its own best temperature.
-    pub l2: f64,
-    /// The temperature.
-    pub temperature: f64,
-    /// One per L2 weight tried, in the grid's order.
-    pub trials: Vec<Trial>,
-}
-
 /// Fits all rows. Between two iterations `keep_going` is asked; where it says no the best so far is returned.
 ///
 /// # Errors
 /// A class without images in a split, features of another width, or features that are not finite.
-pub fn fit_refit(input: &RefitInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<RefitFit, HeadError> {
-    check(input)?;
-    let standard = Standard {
-        mean: input.baseline.mean.clone(),
-        std: input.baseline.std.clone(),
-    };
-    let objective = Refit::new(input, &standard)?;
-    let calibration = Features::new(&input.calibration, &standard)?;
-    let mut start = warm(input, &standard);
-    let mut tried: Vec<(usize, f64, Minimum, f64, f64)> = Vec::new();
-    for (order, l2) in falling(input.l2_grid) {
-        if !tried.is_empty() && !keep_going() {
-            break;
-        }
-        let minimum = minimise(&|point| objective.at(point, l2), start, gradient_norm(l2), keep_going)?;
-        let (rows, biases) = minimum.point.split_at(input.n_classes * input.train.dim);
-        let logits = calibration.logits(rows, biases)?;
-        let (temperature, _) = temperature(&logits, input.n_classes, input.calibration_labels);
-        let loss = mean_loss(&logits, input.n_classes, input.calibration_labels, 1.0 / temperature);
-        start = minimum.point.clone();
-        tried.push((order, l2, minimum, temperature, loss));
-    }
-    tried.sort_by_key(|tried| tried.0);
-    let best = tried
-        .iter()
-        .min_by(|a, b| a.4.total_cmp(&b.4))
-        .ok_or(HeadError::NotFinite)?;
-    let trial = |(_, l2, minimum, _, loss): &(usize, f64, Minimum, f64, f64)| Trial {
-        l2: *l2,
-        calibration_loss: *loss,
-        objective: minimum.value,
-        gradient_norm: minimum.gradient_norm,
-        n_iterations: minimum.n_iterations,
-        converged: minimum.converged,
-        b_need: None,
-        b_safe: None,
-    };
-    Ok(RefitFit {
-        head: stored(input, &standard, &best.2, best.3),
-        l2: best.1,
-        temperature: best.3,
-        trials: tried.iter().map(trial).collect(),
-    })
-}
-
-fn check(input: &RefitInput<'_>) -> Result<(), HeadError> {
+pub fn fit_refit(input: &RefitInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<JointFit, HeadError> {
     if input.train.dim != input.baseline.dim {
         return Err(HeadError::Dim {
             expected: input.baseline.dim,
             got: input.train.dim,
         });
     }
-    let splits = [("train", input.train_labels), ("calibration", input.calibration_labels)];
-    for (split, labels) in splits {
-        if let Some(class_idx) = (0..input.n_classes).find(|class| !labels.contains(class)) {
-            return Err(HeadError::NoImages { class_idx, split });
-        }
-    }
-    Ok(())
+    check_images(0..input.n_classes, input.train_labels, input.calibration_labels)?;
+    let standard = Standard::of_head(input.baseline);
+    let objective = Refit::new(input, &standard)?;
+    let grid = Grid {
+        standard: &standard,
+        calibration: input.calibration,
+        calibration_labels: input.calibration_labels,
+        n_classes: input.n_classes,
+        l2_grid: input.l2_grid,
+    };
+    let start = warm(input, &standard);
+    grid.fit(&|point, l2| objective.at(point, l2), start, keep_going)
 }
 
 /// The old rows in standardised space, and nothing for new ones: their biases make them as likely as the least likely old one.
@@ -129,22 +75,6 @@ fn warm(input: &RefitInput<'_>, standard: &Standard) -> Vec<f64> {
     biases.resize(input.n_classes, if least.is_finite() { least } else { 0.0 });
     rows.extend(biases);
     rows
-}
-
-fn stored(input: &RefitInput<'_>, standard: &Standard, minimum: &Minimum, temperature: f64) -> Head {
-    let dim = input.baseline.dim;
-    let (rows, biases) = minimum.point.split_at(input.n_classes * dim);
-    let mut head = Head {
-        weight: Vec::with_capacity(rows.len()),
-        bias: Vec::with_capacity(biases.len()),
-        ..input.baseline.clone()
-    };
-    for (row, bias) in rows.chunks_exact(dim).zip(biases) {
-        let (weight, bias) = standard.fold(row, *bias);
-        head.weight.extend(weight.iter().map(|w| narrow(w / temperature)));
-        head.bias.push(narrow(bias / temperature));
-    }
-    head
 }
 
 /// The regularised cross-entropy of all rows, and what distillation adds.
@@ -318,10 +248,7 @@ mod tests {
             },
         ] {
             with(&clusters, config, |input| {
-                let standard = Standard {
-                    mean: input.baseline.mean.clone(),
-                    std: input.baseline.std.clone(),
-                };
+                let standard = Standard::of_head(input.baseline);
                 let objective = Refit::new(input, &standard).unwrap();
                 let point: Vec<f64> = (0..3 * (DIM + 1)).map(|i| (i as f64 * 0.7).sin() * 0.3).collect();
                 let (_, gradient) = objective.at(&point, 1e-2).unwrap();
@@ -342,10 +269,7 @@ mod tests {
     fn a_warm_start_begins_with_the_baselines_answers() {
         let clusters = clusters();
         with(&clusters, PLAIN, |input| {
-            let standard = Standard {
-                mean: input.baseline.mean.clone(),
-                std: input.baseline.std.clone(),
-            };
+            let standard = Standard::of_head(input.baseline);
             let start = warm(input, &standard);
             let (rows, biases) = start.split_at(3 * DIM);
             let features = Features::new(&input.train, &standard).unwrap();

@@ -94,11 +94,6 @@ impl Plan {
         }
     }
 
-    pub(super) fn is_reject_named(&self, class: &ClassName) -> bool {
-        let found = self.classes.iter().find(|judged| judged.name == *class);
-        found.is_some_and(|judged| judged.role == ClassRole::Reject)
-    }
-
     pub(super) fn is_reject(&self, class_idx: usize) -> bool {
         self.classes[class_idx].role == ClassRole::Reject
     }

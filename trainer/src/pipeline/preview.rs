@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::dataset::{DatasetRow, Split};
 use domain::forecast::Work;
 use domain::ids::Digest;
-use domain::model::BackboneRef;
+use domain::model::{BackboneRef, ClassRole};
 use domain::names::ClassName;
 use domain::preview::{Certificate, Collision, CollisionState, LookAlike};
 
@@ -61,7 +61,9 @@ impl<'a> Draft<'a> {
                 ));
             }
         }
-        for class in self.learned().filter(|class| !self.plan.is_reject_named(class)) {
+        let learned = self.plan.classes.iter().skip(self.plan.n_old);
+        for class in learned.filter(|class| class.role == ClassRole::Accept) {
+            let class = &class.name;
             let sealed = self
                 .input
                 .rows
@@ -116,10 +118,6 @@ impl<'a> Draft<'a> {
             CollisionState::Clear => 3,
         });
         Ok(collisions)
-    }
-
-    fn learned(&self) -> impl Iterator<Item = &ClassName> {
-        self.plan.classes.iter().skip(self.plan.n_old).map(|class| &class.name)
     }
 
     fn collision(

@@ -8,7 +8,7 @@ use domain::job::{HeadMode, Stage};
 use domain::report::{Dial, TrainingReport};
 
 use crate::features::Features;
-use crate::head::{AppendInput, Budget, ColdInput, Head, RefitInput, Rows, fit_append, fit_cold, fit_refit};
+use crate::head::{AppendInput, Budget, ColdInput, Head, JointFit, RefitInput, Rows, fit_append, fit_cold, fit_refit};
 use crate::observer::Observer;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::stages::Stages;
@@ -134,14 +134,7 @@ fn cold(
         n_classes: plan.classes.len(),
         l2_grid: &input.config.l2_grid,
     };
-    let fit = fit_cold(&cold, keep_going)?;
-    let report = TrainingReport {
-        trials: fit.trials,
-        l2: fit.l2,
-        temperature: fit.temperature,
-        ..blank(input, plan, samples)
-    };
-    Ok(Trained { head: fit.head, report })
+    Ok(joint(input, plan, samples, fit_cold(&cold, keep_going)?))
 }
 
 fn refit(
@@ -161,14 +154,17 @@ fn refit(
         l2_grid: &input.config.l2_grid,
         config: input.config.refit.unwrap_or_default(),
     };
-    let fit = fit_refit(&refit, keep_going)?;
+    Ok(joint(input, plan, samples, fit_refit(&refit, keep_going)?))
+}
+
+fn joint(input: &JobInput, plan: &Plan, samples: &Samples<'_>, fit: JointFit) -> Trained {
     let report = TrainingReport {
         trials: fit.trials,
         l2: fit.l2,
         temperature: fit.temperature,
         ..blank(input, plan, samples)
     };
-    Ok(Trained { head: fit.head, report })
+    Trained { head: fit.head, report }
 }
 
 fn append(

@@ -8,13 +8,7 @@ use crate::scores::Decision;
 
 impl Judged<'_> {
     /// Compares two models of which the baseline's classes are the candidate's first `n_old`.
-    pub(super) fn compare(
-        &self,
-        n_old: usize,
-        before: &[Decision],
-        after: &[Decision],
-        anchor: &Anchor<'_>,
-    ) -> Comparison {
+    pub(super) fn compare(&self, n_old: usize, before: &[Decision], after: &[Decision], anchor: &Anchor) -> Comparison {
         let n_all = self.classes.len();
         let pairs = self.pairs(before, after);
         let is_old = |pair: &&Pair<'_>| pair.label < n_old;

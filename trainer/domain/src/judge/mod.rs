@@ -44,15 +44,15 @@ pub struct Counts {
 
 /// The release that a channel's losses add up from.
 #[derive(Clone, Debug)]
-pub enum Anchor<'a> {
+pub enum Anchor {
     /// The baseline itself.
     Baseline,
     /// An older model: which of the candidate's classes it has, and its answers in the candidate's numbering.
     Other {
         /// Its classes.
-        classes: &'a [usize],
+        classes: Vec<usize>,
         /// Its answers, one per image.
-        decisions: &'a [Decision],
+        decisions: Vec<Decision>,
     },
     /// Its answers are not there.
     Unmeasured,
@@ -76,7 +76,7 @@ pub fn count(
     classes: &[JudgedClass],
     scores: &SealedScores,
     heads: (Digest, Option<Digest>),
-    anchor: &Anchor<'_>,
+    anchor: &Anchor,
 ) -> Counts {
     let judged = Judged {
         classes,

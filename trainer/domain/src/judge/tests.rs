@@ -86,10 +86,10 @@ fn losses_since_the_anchor_are_counted_from_its_own_answers() {
         probability: 0.95,
         accepted,
     };
-    let decisions = [answer(true), answer(false), answer(true), answer(false)];
+    let decisions = vec![answer(true), answer(false), answer(true), answer(false)];
     let anchor = Anchor::Other {
-        classes: &[0],
-        decisions: &decisions,
+        classes: vec![0],
+        decisions,
     };
     let comparison = count(&classes(0.9), &scores(), (head, Some(head)), &anchor)
         .comparison
