@@ -12,7 +12,11 @@ use crate::components::{live, view};
 use crate::language::{I18n, said, t, use_i18n};
 
 #[component]
-pub(super) fn Checks(judged: Memo<Judgement>) -> impl IntoView {
+pub(super) fn Checks(
+    judged: Memo<Judgement>,
+    /// Another panel stands beside it.
+    beside: bool,
+) -> impl IntoView {
     let i18n = use_i18n();
     let lists = move || {
         let mut checks = judged.with(|judged| judged.verdict.checks.clone());
@@ -39,7 +43,7 @@ pub(super) fn Checks(judged: Memo<Judgement>) -> impl IntoView {
         }
     };
     view! {
-        <Panel id="checks" full=true title=t!(i18n, checks.title) about=t!(i18n, checks.about)>
+        <Panel id="checks" wide=beside full=!beside title=t!(i18n, checks.title) about=t!(i18n, checks.about)>
             {live(lists)}
         </Panel>
     }

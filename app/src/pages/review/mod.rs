@@ -238,7 +238,7 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
             <proof::Proof report=candidate.report.clone()/>
             {has_dial.then(|| view! { <dial::Dial id=candidate.model.id.to_string() places/> })}
             <reliability::Diagram beside/>
-            <checks::Checks judged/>
+            <checks::Checks judged beside=!has_dial/>
             <flips::Flips judged scores/>
             <share::Share candidate=candidate.clone()/>
         </div>

@@ -95,7 +95,7 @@ const fn word(state: VerdictState, is_zh: bool) -> &'static str {
         (VerdictState::Unproven, false) => "unproven",
         (VerdictState::Pass, true) => "通过",
         (VerdictState::Fail, true) => "未通过",
-        (VerdictState::Unproven, true) => "未证明",
+        (VerdictState::Unproven, true) => "未证实",
     }
 }
 
