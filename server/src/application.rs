@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engine::Backbone;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use trainer::artifacts::Artifacts;
+use trainer::backbones::Backbones;
 
 use crate::auth::{Auth, links};
 use crate::clock::Clock;
@@ -123,18 +123,18 @@ impl Application {
         };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let backbone = load_backbone().await;
+        let backbones = load_backbones().await;
         let wake = Wake::default();
         let queue = storage.queue(&config.storage, &clock, &wake);
         let workers = WorkersConfig {
             n_workers: config.workers,
             poll: config.storage.poll(),
         };
-        let workers = Workers::start(&queue, &backbone, workers).map_err(StartError::Worker)?;
+        let workers = Workers::start(&queue, &backbones, workers).map_err(StartError::Worker)?;
         let state = AppState {
             db: storage.db,
             artifacts: storage.artifacts,
-            backbone,
+            backbones,
             clock,
             wake,
             auth: Auth::default(),
@@ -208,8 +208,8 @@ impl Application {
     }
 }
 
-async fn load_backbone() -> Arc<Backbone> {
-    let loaded = tokio::task::spawn_blocking(trainer::bundled::backbone).await;
+async fn load_backbones() -> Arc<Backbones> {
+    let loaded = tokio::task::spawn_blocking(trainer::bundled::backbones).await;
     Arc::new(loaded.expect("the bundled backbone loads: a test of the trainer loads these very bytes"))
 }
 
@@ -219,11 +219,11 @@ async fn load_backbone() -> Arc<Backbone> {
 /// Says what is in the way.
 pub async fn work(config: &StorageConfig, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     let storage = Storage::open(config).await?;
-    let backbone = load_backbone().await;
+    let backbones = load_backbones().await;
     let queue = storage.queue(config, &Clock::system(), &Wake::default());
     let stop = Arc::new(AtomicBool::new(false));
     let (poll, flag) = (config.poll(), Arc::clone(&stop));
-    let worker = tokio::task::spawn_blocking(move || run_until(&queue, &backbone, poll, &flag));
+    let worker = tokio::task::spawn_blocking(move || run_until(&queue, &backbones, poll, &flag));
     shutdown.await;
     stop.store(true, Ordering::Relaxed);
     if worker.await.is_err() {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::Backbone;
 use trainer::artifacts::Artifacts;
+use trainer::backbones::Backbones;
 
 use crate::auth::Auth;
 use crate::clock::Clock;
@@ -19,8 +19,8 @@ pub(crate) struct AppState {
     pub db: Db,
     /// The files; from blocking threads only, see [`AppState::blocking`].
     pub artifacts: Artifacts,
-    /// The bundled backbone.
-    pub backbone: Arc<Backbone>,
+    /// The bundled backbone, by each of its feature recipes.
+    pub backbones: Arc<Backbones>,
     /// The clock.
     pub clock: Clock,
     /// Held while a dataset version is decided: uploads to one server wait for each other instead of deciding twice.

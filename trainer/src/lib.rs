@@ -4,6 +4,7 @@
 //! what time it is.
 
 pub mod artifacts;
+pub mod backbones;
 pub mod bundled;
 pub mod evaluate;
 pub mod features;

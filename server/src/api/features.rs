@@ -87,7 +87,14 @@ pub(super) async fn known(
         .map_err(ApiError::internal)?;
     let (mut rows, _) = merge_versions(&versions);
     rows.retain(|row| split.is_none_or(|split| row.split == split));
-    let (artifacts, backbone) = (state.artifacts.clone(), Arc::clone(&state.backbone));
+    let backbone = state.backbones.find(&model.backbone.digest).cloned().ok_or_else(|| {
+        ApiError::invalid(format!(
+            "the model was made with the backbone {} ({}), which this server does not have",
+            model.backbone.name,
+            model.backbone.digest.short()
+        ))
+    })?;
+    let artifacts = state.artifacts.clone();
     let (project, clock) = (model.project.clone(), state.clock.clone());
     state
         .blocking(move || {

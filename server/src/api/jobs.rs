@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use domain::api::{JobPatch, JobResult, NewJob};
 use domain::dataset::DatasetVersion;
 use domain::gate::policy::{CheckId, GatePolicy};
-use domain::ids::{DatasetVersionId, JobId, ModelId, ProjectId, RequestId};
+use domain::ids::{DatasetVersionId, Digest, JobId, ModelId, ProjectId, RequestId};
 use domain::job::{HeadMode, Job, JobSpec, JobState, TrainConfig};
 use domain::model::Model;
 use domain::names::{ChannelName, ClassName};
@@ -171,19 +171,40 @@ async fn cold(
     versions: &[DatasetVersion],
 ) -> Result<JobSpec, ApiError> {
     check_cold(versions, &new.reject_classes)?;
+    let recipe = new.recipe.clone().filter(|recipe| recipe != CHOSEN);
     let base = TrainConfig {
         mode: HeadMode::Cold,
+        recipe: recipe.clone(),
         reject_classes: new.reject_classes.clone(),
         ..TrainConfig::default()
     };
     Ok(JobSpec {
         baseline: None,
         anchor: None,
-        backbone: state.backbone.digest(),
+        backbone: by_recipe(state, recipe.as_deref())?,
         dataset_versions: versions.iter().map(|version| version.id.clone()).collect(),
         config: config(new, base)?,
         policy: policies::find(state, project, new.policy.as_deref().unwrap_or("root")).await?,
     })
+}
+
+/// The word for a recipe that is yet to be chosen.
+const CHOSEN: &str = "auto";
+
+/// The backbone by this recipe; by its usual one, where it is yet to be chosen.
+fn by_recipe(state: &AppState, recipe: Option<&str>) -> Result<Digest, ApiError> {
+    let Some(recipe) = recipe else {
+        return Ok(state.backbones.first().digest());
+    };
+    let found = state.backbones.by_recipe(recipe).ok_or_else(|| {
+        let names: Vec<String> = state.backbones.references().into_iter().map(|one| one.recipe).collect();
+        ApiError::invalid(format!(
+            "there is no feature recipe {:?}; choose {CHOSEN} or one of: {}",
+            crate::error::shortened(recipe),
+            names.join(", ")
+        ))
+    })?;
+    Ok(found.digest())
 }
 
 async fn clone_of(
@@ -198,8 +219,13 @@ async fn clone_of(
             "a clone keeps its baseline's roles; leave reject_classes out",
         ));
     }
+    if new.recipe.is_some() {
+        return Err(ApiError::invalid(
+            "a clone keeps its baseline's feature recipe; leave recipe out",
+        ));
+    }
     let model = baseline_model(state, project, baseline).await?;
-    if model.backbone.digest != state.backbone.digest() {
+    if state.backbones.find(&model.backbone.digest).is_none() {
         return Err(ApiError::invalid(format!(
             "the baseline was made with the backbone {} ({}), which this server does not have",
             model.backbone.name,
@@ -232,6 +258,7 @@ async fn clone_of(
         // Where the baseline's own dial was turned to says nothing about this one's.
         offset: None,
         refit: None,
+        recipe: None,
         ..source.spec.config
     };
     Ok(JobSpec {
@@ -399,6 +426,12 @@ pub(crate) async fn patch(
     config.deadline_ms = patch.deadline_ms.unwrap_or(config.deadline_ms);
     if let Some(classes) = patch.reject_classes {
         config.reject_classes = classes;
+    }
+    if let Some(recipe) = patch.recipe {
+        config.recipe = Some(recipe).filter(|recipe| recipe != CHOSEN);
+    }
+    if spec.baseline.is_none() {
+        spec.backbone = by_recipe(&state, config.recipe.as_deref())?;
     }
     spec.policy = patch.policy.unwrap_or(spec.policy);
     let ids = patch.dataset_versions.unwrap_or(spec.dataset_versions);

@@ -199,8 +199,8 @@ pub(super) async fn found(state: &AppState, caller: &Caller, id: &ModelId) -> Re
     Ok(model)
 }
 
-/// The backbones that this server has.
+/// The backbones that this server has: one by each feature recipe, the usual one first.
 #[utoipa::path(get, path = "/backbones", tag = "models", responses((status = 200, body = Vec<BackboneRef>)))]
 pub(crate) async fn backbones(State(state): State<AppState>) -> Json<Vec<BackboneRef>> {
-    Json(vec![state.backbone.reference()])
+    Json(state.backbones.references())
 }

@@ -8,12 +8,12 @@ use domain::forecast::{Rate, forecast};
 use domain::ids::{Digest, JobId};
 use domain::job::{DEFAULT_DEADLINE_MS, Job, Stage};
 use domain::preview::Preview;
-use engine::Backbone;
 use tokio::runtime::Handle;
 use trainer::artifacts::Artifacts;
+use trainer::backbones::Backbones;
 use trainer::features::{extract_missing, fetch};
 use trainer::observer::Observer;
-use trainer::pipeline::{Draft, JobInput, PipelineError};
+use trainer::pipeline::{Draft, JobInput, PipelineError, backbone_of};
 
 use super::features::Unheard;
 use super::jobs::found;
@@ -28,6 +28,9 @@ use crate::state::AppState;
 const READ_MS: u64 = 600;
 /// Up to here it is looked up for every image whether it is cached; beyond, it is inferred from some.
 const MOST_LOOKED_UP: usize = 20_000;
+
+/// An image that recipes are compared on goes deeper through the network and is fitted for each.
+const COMPARED_UNITS: usize = 2;
 
 /// What the job's sealed photos can prove, which classes stand in each other's way, and how long it will take: from cached
 /// features, and from some of the photos that are not cached yet.
@@ -53,12 +56,12 @@ pub(crate) async fn get(
         wake: state.wake.clone(),
         lease_us: 0,
     };
-    let backbone = Arc::clone(&state.backbone);
+    let backbones = Arc::clone(&state.backbones);
     let preview = state
         .blocking(move || {
             let _permit = permit;
             let input = queue.input(&job.project, &job.id, &job.spec).map_err(ApiError::from)?;
-            preview(&queue.artifacts, &backbone, &queue.clock, &job, &input, &history)
+            preview(&queue.artifacts, &backbones, &queue.clock, &job, &input, &history)
         })
         .await?;
     Ok(Json(preview))
@@ -75,7 +78,7 @@ impl From<InputError> for ApiError {
 
 fn preview(
     artifacts: &Artifacts,
-    backbone: &Backbone,
+    backbones: &Backbones,
     clock: &Clock,
     job: &Job,
     input: &JobInput,
@@ -85,6 +88,7 @@ fn preview(
         PipelineError::Input(detail) => ApiError::invalid(detail),
         error => ApiError::internal(error),
     };
+    let backbone = backbone_of(backbones, input).map_err(said)?;
     let draft = Draft::new(input, &backbone.reference()).map_err(said)?;
     let reader = Unheard::new(clock);
     // Looked up once: what is wanted comes first in the order of what is missing.
@@ -108,7 +112,15 @@ fn preview(
         .filter(|image| features.get(image).is_some())
         .count();
     let n_read = (n_seen + n_unread).saturating_sub(n_wanted);
-    let work = draft.work(n_missing.saturating_sub(n_read));
+    let compared = draft.compared();
+    let n_compared = if compared.is_empty() {
+        0
+    } else {
+        fetch(artifacts, backbones.lineup(), &compared, &reader)?
+            .missing()
+            .len()
+    };
+    let work = draft.work(n_missing.saturating_sub(n_read) + COMPARED_UNITS * n_compared);
     let guess = |stage: Stage| guess_ms(stage, n_read, reader.elapsed_ms());
     Ok(Preview {
         certificates: draft.certificates(&features).map_err(said)?,

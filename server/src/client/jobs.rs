@@ -23,6 +23,9 @@ pub enum Action {
         /// Classes that mean "none of the others".
         #[arg(long, value_name = "CLASS", num_args = 1..)]
         reject: Vec<ClassName>,
+        /// The feature recipe, by name; an unknown one is answered with the list; absent: chosen by cross-validation.
+        #[arg(long, value_name = "RECIPE")]
+        recipe: Option<String>,
         /// What the job is made of.
         #[command(flatten)]
         options: Options,
@@ -107,10 +110,15 @@ pub struct Options {
 /// Runs one of them.
 pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<ExitCode, ClientError> {
     match action {
-        Action::Create { reject, options } => {
+        Action::Create {
+            reject,
+            recipe,
+            options,
+        } => {
             let watch = options.watch;
             let mut body = new_job(options, api);
             body.reject_classes = reject;
+            body.recipe = recipe;
             made(&body, watch, api, output).await
         }
         Action::Clone {
@@ -153,6 +161,7 @@ fn new_job(options: Options, api: &Api) -> NewJob {
         request: options.request.map(RequestId),
         policy: options.policy,
         reject_classes: Vec::new(),
+        recipe: None,
         tau: options.tau,
         recall_target: None,
         seed: options.seed,

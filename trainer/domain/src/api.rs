@@ -177,6 +177,9 @@ pub struct NewJob {
     /// Classes that mean "none of the others" (cold).
     #[serde(default)]
     pub reject_classes: Vec<ClassName>,
+    /// The feature recipe by name, as `GET /backbones` lists them; absent or `auto`: chosen by cross-validation (cold).
+    #[serde(default)]
+    pub recipe: Option<String>,
     /// Acceptance threshold.
     #[serde(default)]
     pub tau: Option<f64>,
@@ -214,6 +217,9 @@ pub struct JobPatch {
     /// Classes that mean "none of the others" (cold).
     #[serde(default)]
     pub reject_classes: Option<Vec<ClassName>>,
+    /// The feature recipe by name, or `auto` (cold).
+    #[serde(default)]
+    pub recipe: Option<String>,
     /// The whole policy.
     #[serde(default)]
     pub policy: Option<GatePolicy>,

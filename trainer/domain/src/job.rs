@@ -195,6 +195,9 @@ pub struct TrainConfig {
     /// interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<f64>,
+    /// The feature recipe, by its name (cold; a clone keeps its baseline's); none: chosen by cross-validation on `train`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
     /// How to refit (refit).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refit: Option<RefitConfig>,
@@ -218,6 +221,7 @@ impl Default for TrainConfig {
             l2_grid: vec![1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1],
             reject_classes: Vec::new(),
             offset: None,
+            recipe: None,
             refit: None,
             deadline_ms: DEFAULT_DEADLINE_MS,
         }
@@ -229,6 +233,8 @@ impl TrainConfig {
     ///
     /// # Errors
     /// One sentence that names the field, its value and what it may be.
+    ///
+    /// Whether a recipe exists only a backbone knows.
     pub fn validate(&self) -> Result<(), String> {
         let open_unit = |name: &str, value: f64| {
             if value > 0.0 && value < 1.0 {
@@ -250,6 +256,9 @@ impl TrainConfig {
                     "offset must lie between −{MOST_OFFSET} and {MOST_OFFSET}, got {offset}"
                 ));
             }
+        }
+        if self.recipe.is_some() && self.mode != HeadMode::Cold {
+            return Err("a clone keeps its baseline's feature recipe, so recipe must be left out".to_owned());
         }
         if let Some(refit) = &self.refit {
             if self.mode != HeadMode::Refit {

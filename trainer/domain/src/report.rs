@@ -89,6 +89,9 @@ pub struct TrainingReport {
     pub n_train_expected: u64,
     /// Calibration images used.
     pub n_calibration: u64,
+    /// How the feature recipe was chosen (cold, where it was not fixed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipes: Option<RecipeChoice>,
     /// One fit per L2 weight tried, in the order tried.
     pub trials: Vec<Trial>,
     /// The L2 weight that was chosen.
@@ -99,6 +102,41 @@ pub struct TrainingReport {
     pub dial: Option<Dial>,
     /// The deadline cut training or extraction short: this is the best head there was time for.
     pub cut_short: bool,
+}
+
+/// Feature recipes compared by cross-validation on `train`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RecipeChoice {
+    /// The one that was taken.
+    pub chosen: String,
+    /// In the order of the backbone's recipes, its usual one first; none where there were too few photos or too little time
+    /// to compare, and the usual one was taken.
+    pub trials: Vec<RecipeTrial>,
+    /// Folds.
+    pub n_folds: u64,
+    /// Train images that were answered.
+    pub n_images: u64,
+    /// Their groups.
+    pub n_groups: u64,
+    /// Their classes.
+    pub n_classes: u64,
+}
+
+/// What one recipe came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RecipeTrial {
+    /// Its name.
+    pub recipe: String,
+    /// Numbers per image.
+    pub dim: u32,
+    /// Recall of held-out images, mean over classes.
+    pub accuracy: f64,
+    /// What that is above the usual recipe's.
+    pub gain: f64,
+    /// Standard error of the gain, over groups.
+    pub gain_error: f64,
 }
 
 /// One fit.

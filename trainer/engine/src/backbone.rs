@@ -11,16 +11,18 @@ use crate::spec::Padded;
 use crate::weights::{self, LayerWeights};
 use crate::{Activation, EngineError, LayerKind, Preprocessing, Recipe, Spec, Stream};
 
-/// A frozen feature extractor. Cheap to clone; every clone shares the packed weights.
+/// A frozen feature extractor. Cheap to clone; every clone shares the packed weights, whatever it takes from them.
 #[derive(Clone)]
 pub struct Backbone {
     plan: Arc<Plan>,
+    /// What features are made of, in this order.
+    taken: Arc<[Taken]>,
     identity: Arc<Identity>,
 }
 
 struct Identity {
     spec: Spec,
-    recipe: Recipe,
+    recipes: Vec<Recipe>,
     preprocessing: Preprocessing,
     digest: Digest,
     tensors: Digest,
@@ -28,16 +30,15 @@ struct Identity {
     loaded: Digest,
 }
 
-/// What a stream computes, layer by layer, up to the tap.
+/// What a stream computes, layer by layer, as far as what is taken needs.
 pub(crate) struct Plan {
     pub(crate) isa: Isa,
     /// The number of each byte value, per colour.
     pub(crate) table: Vec<[f32; 3]>,
     pub(crate) stem: PlannedStem,
     pub(crate) blocks: Vec<PlannedBlock>,
-    /// The last 1×1 convolution, where the recipe taps it.
-    pub(crate) head: Option<Packed>,
-    pub(crate) taken: Taken,
+    /// The last 1×1 convolution.
+    pub(crate) head: Packed,
 }
 
 pub(crate) struct PlannedStem {
@@ -90,19 +91,49 @@ impl Backbone {
         let taken = recipe.resolve(&spec)?;
         let weights = weights::read(&spec, safetensors)?;
         let tensors = Digest::of_json(&weights.digests);
-        let digest = Digest::of_json(&("backbone", 1, &spec, recipe, preprocessing.digest(), tensors));
-        let plan = plan(isa, &spec, recipe, &preprocessing, taken, &weights.layers);
+        let plan = plan(isa, &spec, &preprocessing, &weights.layers);
         Ok(Self {
             identity: Arc::new(Identity {
+                digest: named(&spec, &[recipe], &preprocessing, tensors),
                 spec,
-                recipe,
+                recipes: vec![recipe],
                 preprocessing,
-                digest,
                 tensors,
                 tensor_digests: weights.digests,
                 loaded: plan.numbers_digest(),
             }),
+            taken: Arc::from([taken]),
             plan: Arc::new(plan),
+        })
+    }
+
+    /// The same network with features by other recipes, one behind the other: what an image costs is the deepest of them,
+    /// and each part is equal to the bit to what its recipe gives alone. Shares the packed weights.
+    ///
+    /// # Errors
+    /// A recipe does not fit the architecture.
+    pub fn taking(&self, recipes: &[Recipe]) -> Result<Self, EngineError> {
+        let Identity {
+            spec,
+            preprocessing,
+            tensors,
+            tensor_digests,
+            loaded,
+            ..
+        } = &*self.identity;
+        let taken: Result<Vec<Taken>, EngineError> = recipes.iter().map(|recipe| recipe.resolve(spec)).collect();
+        Ok(Self {
+            identity: Arc::new(Identity {
+                spec: spec.clone(),
+                recipes: recipes.to_vec(),
+                preprocessing: *preprocessing,
+                digest: named(spec, recipes, preprocessing, *tensors),
+                tensors: *tensors,
+                tensor_digests: tensor_digests.clone(),
+                loaded: *loaded,
+            }),
+            taken: Arc::from(taken?),
+            plan: Arc::clone(&self.plan),
         })
     }
 
@@ -143,10 +174,10 @@ impl Backbone {
         &self.identity.spec
     }
 
-    /// The feature recipe.
+    /// The feature recipes: one, but where several are compared.
     #[must_use]
-    pub fn recipe(&self) -> Recipe {
-        self.identity.recipe
+    pub fn recipes(&self) -> &[Recipe] {
+        &self.identity.recipes
     }
 
     /// The preprocessing that its features need.
@@ -158,7 +189,7 @@ impl Backbone {
     /// Numbers per image.
     #[must_use]
     pub fn dim(&self) -> usize {
-        self.plan.taken.dim()
+        self.taken.iter().map(Taken::dim).sum()
     }
 
     /// Names the arithmetic: features of one kernel are equal to the bit on every machine.
@@ -173,7 +204,12 @@ impl Backbone {
         BackboneRef {
             digest: self.digest(),
             name: self.identity.spec.name.clone(),
-            recipe: self.identity.recipe.to_string(),
+            recipe: self
+                .recipes()
+                .iter()
+                .map(Recipe::to_string)
+                .collect::<Vec<_>>()
+                .join(" + "),
             dim: u32::try_from(self.dim()).expect("a feature has far fewer than 2^32 numbers"),
             preprocessing: self.identity.preprocessing.digest(),
             kernel: self.kernel().to_owned(),
@@ -189,7 +225,7 @@ impl Backbone {
     /// Scratch memory for one thread of images.
     #[must_use]
     pub fn stream(&self) -> Stream {
-        Stream::new(Arc::clone(&self.plan))
+        Stream::new(Arc::clone(&self.plan), Arc::clone(&self.taken))
     }
 }
 
@@ -202,12 +238,16 @@ impl Plan {
         };
         let blocks: Vec<_> = self.blocks.iter().map(of_block).collect();
         let table = numbers([self.table.as_flattened(), &[]]);
-        Digest::of_json(&(
-            table,
-            digest_of(&self.stem.weights),
-            blocks,
-            self.head.as_ref().map(digest_of),
-        ))
+        Digest::of_json(&(table, digest_of(&self.stem.weights), blocks, digest_of(&self.head)))
+    }
+}
+
+/// The digest that names a backbone by one recipe, or by several.
+fn named(spec: &Spec, recipes: &[Recipe], preprocessing: &Preprocessing, tensors: Digest) -> Digest {
+    let preprocessing = preprocessing.digest();
+    match recipes {
+        [recipe] => Digest::of_json(&("backbone", 1, spec, recipe, preprocessing, tensors)),
+        several => Digest::of_json(&("backbones", 1, spec, several, preprocessing, tensors)),
     }
 }
 
@@ -231,43 +271,31 @@ impl std::fmt::Debug for Backbone {
     }
 }
 
-fn plan(
-    isa: Isa,
-    spec: &Spec,
-    recipe: Recipe,
-    preprocessing: &Preprocessing,
-    taken: Taken,
-    layers: &[LayerWeights],
-) -> Plan {
+fn plan(isa: Isa, spec: &Spec, preprocessing: &Preprocessing, layers: &[LayerWeights]) -> Plan {
     let find = |name: &str| layers.iter().find(|layer| layer.layer.name == name);
     let stem = find("stem").expect("every architecture has a stem");
-    let blocks = spec
-        .blocks
-        .iter()
-        .take(taken.n_blocks)
-        .enumerate()
-        .map(|(index, block)| {
-            let part = |part: &str| find(&format!("blocks.{index}.{part}"));
-            let depthwise = part("dw").expect("every block has a depthwise convolution");
-            let project = part("project").expect("every block has a projection");
-            let expand = part("expand");
-            let first = expand.unwrap_or(depthwise);
-            PlannedBlock {
-                side_in: first.layer.side_in as usize,
-                channels_in: first.layer.channels_in as usize,
-                pad: pad_of(spec, depthwise),
-                expand: expand.map(packed),
-                depthwise: Depthwise::new(
-                    depthwise.layer.kernel as usize,
-                    depthwise.layer.stride as usize,
-                    &depthwise.weight,
-                    &depthwise.bias,
-                    depthwise.layer.activation,
-                ),
-                project: packed(project),
-                residual: block.residual,
-            }
-        });
+    let blocks = spec.blocks.iter().enumerate().map(|(index, block)| {
+        let part = |part: &str| find(&format!("blocks.{index}.{part}"));
+        let depthwise = part("dw").expect("every block has a depthwise convolution");
+        let project = part("project").expect("every block has a projection");
+        let expand = part("expand");
+        let first = expand.unwrap_or(depthwise);
+        PlannedBlock {
+            side_in: first.layer.side_in as usize,
+            channels_in: first.layer.channels_in as usize,
+            pad: pad_of(spec, depthwise),
+            expand: expand.map(packed),
+            depthwise: Depthwise::new(
+                depthwise.layer.kernel as usize,
+                depthwise.layer.stride as usize,
+                &depthwise.weight,
+                &depthwise.bias,
+                depthwise.layer.activation,
+            ),
+            project: packed(project),
+            residual: block.residual,
+        }
+    });
     Plan {
         isa,
         table: preprocessing.table(),
@@ -279,8 +307,7 @@ fn plan(
             weights: packed(stem),
         },
         blocks: blocks.collect(),
-        head: (recipe.tap == crate::Tap::Head).then(|| packed(find("head").expect("every architecture has a head"))),
-        taken,
+        head: packed(find("head").expect("every architecture has a head")),
     }
 }
 

@@ -46,6 +46,8 @@ pub enum Pool {
 pub(crate) struct Taken {
     /// Blocks that are computed.
     pub(crate) n_blocks: usize,
+    /// The last 1×1 convolution comes behind them.
+    pub(crate) head: bool,
     pub(crate) side: usize,
     pub(crate) channels: usize,
     pub(crate) trim: usize,
@@ -67,6 +69,29 @@ impl Recipe {
             tap: Tap::Block(10),
             pool: Pool::Grid { trim: 1, cells: 4 },
         }
+    }
+
+    /// What a first model of the bundled backbone is compared on: characters want places (a grid), textures and whole
+    /// objects want means, and how far from the photos of `ImageNet` a task is decides how deep to tap.
+    #[must_use]
+    pub const fn lineup_lite0() -> [Self; 6] {
+        const fn of(block: u32, pool: Pool) -> Recipe {
+            Recipe {
+                tap: Tap::Block(block),
+                pool,
+            }
+        }
+        [
+            Self::default_lite0(),
+            of(7, Pool::Grid { trim: 1, cells: 4 }),
+            of(10, Pool::Grid { trim: 1, cells: 2 }),
+            of(10, Pool::Gap),
+            of(15, Pool::Gap),
+            Self {
+                tap: Tap::Head,
+                pool: Pool::Gap,
+            },
+        ]
     }
 
     /// Numbers per image.
@@ -110,6 +135,7 @@ impl Recipe {
         }
         Ok(Taken {
             n_blocks,
+            head: self.tap == Tap::Head,
             side,
             channels: last.channels_out as usize,
             trim,
@@ -149,6 +175,15 @@ mod tests {
             (gap.to_string().as_str(), gap.dim(&Spec::mobilenet_v2())),
             ("head gap", Ok(1280))
         );
+    }
+
+    #[test]
+    fn a_lineup_fits_and_starts_with_the_default() {
+        let spec = Spec::efficientnet_lite0();
+        let lineup = Recipe::lineup_lite0();
+        let dims = lineup.map(|recipe| recipe.dim(&spec).unwrap());
+        assert_eq!(lineup[0], Recipe::default_lite0());
+        assert_eq!(dims, [1792, 1280, 448, 112, 320, 1280]);
     }
 
     #[test]

@@ -16,6 +16,9 @@ const BAND_VALUES: usize = 64 * 1024;
 /// Computes features one image after the other; one per thread.
 pub struct Stream {
     plan: Arc<Plan>,
+    taken: Arc<[Taken]>,
+    /// Blocks that what is taken needs.
+    n_blocks: usize,
     /// The normalised input with its padding, (side, side, 3).
     input: Vec<f32>,
     /// The patches of one row of the stem.
@@ -30,21 +33,24 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, taken: Arc<[Taken]>) -> Self {
+        let n_blocks = taken.iter().map(|taken| taken.n_blocks).max().unwrap_or_default();
         let stem = &plan.stem;
         let stem_side = stem.padded_side();
         let mut map = stem.pad.out as usize * stem.pad.out as usize * stem.weights.n();
         let (mut expanded, mut filtered) = (0, 0);
-        for block in &plan.blocks {
+        for block in &plan.blocks[..n_blocks] {
             let out = block.pad.out as usize;
             map = map.max(out * out * block.project.n());
             expanded = expanded.max(block.band_rows_in(block.band()) * block.row_len());
             filtered = filtered.max(block.band() * out * block.depthwise.channels);
         }
-        if let Some(head) = &plan.head {
-            map = map.max(plan.taken.side * plan.taken.side * head.n());
+        for taken in taken.iter().filter(|taken| taken.head) {
+            map = map.max(taken.side * taken.side * plan.head.n());
         }
         Self {
+            n_blocks,
+            taken,
             input: vec![0.0; stem_side * stem_side * 3],
             patches: vec![0.0; stem.pad.out as usize * stem.kernel * stem.kernel * 3],
             before: vec![0.0; map],
@@ -56,7 +62,7 @@ impl Stream {
     }
 
     /// The feature of `pixels`, (side, side, 3), u8, sRGB, as [`crate::Preprocessing::apply`] makes them, into `out` of
-    /// the backbone's `dim`. Nothing past the tapped map is computed, and nothing is allocated.
+    /// the backbone's `dim`. Nothing past the deepest tapped map is computed, and nothing is allocated.
     ///
     /// # Errors
     /// `pixels` or `out` have another length than the backbone's.
@@ -71,21 +77,36 @@ impl Stream {
             plan.stem.side_in * plan.stem.side_in * 3,
             pixels.len(),
         )?;
-        length("the feature's buffer", plan.taken.dim(), out.len())?;
+        let taken = Arc::clone(&self.taken);
+        let dim = taken.iter().map(Taken::dim).sum();
+        length("the feature's buffer", dim, out.len())?;
         self.normalise(&plan, pixels);
         self.run_stem(&plan);
-        for block in &plan.blocks {
+        for (index, block) in plan.blocks[..self.n_blocks].iter().enumerate() {
             self.run_block(plan.isa, block);
             std::mem::swap(&mut self.before, &mut self.after);
+            self.pool(&taken, |taken| !taken.head && taken.n_blocks == index + 1, out);
         }
-        if let Some(head) = &plan.head {
-            let m = plan.taken.side * plan.taken.side;
+        if let Some(last) = taken.iter().find(|taken| taken.head) {
+            let m = last.side * last.side;
             let target = &mut Target::whole(&mut self.after, m, None);
-            head.product(plan.isa, m, &self.before, target);
+            plan.head.product(plan.isa, m, &self.before, target);
             std::mem::swap(&mut self.before, &mut self.after);
+            self.pool(&taken, |taken| taken.head, out);
         }
-        pool(&plan.taken, &self.before, out);
         Ok(())
+    }
+
+    /// Fills the parts of `out` that are taken from the map that is there now.
+    fn pool(&self, taken: &[Taken], here: impl Fn(&Taken) -> bool, out: &mut [f32]) {
+        let mut rest = out;
+        for taken in taken {
+            let (part, others) = rest.split_at_mut(taken.dim());
+            if here(taken) {
+                pool(taken, &self.before, part);
+            }
+            rest = others;
+        }
     }
 
     /// Bytes to numbers; the padding around them stays zero from the start.

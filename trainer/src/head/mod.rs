@@ -1,7 +1,8 @@
 //! Heads: the last linear layer of a model, how it is fitted, and how its offset is chosen.
 //!
 //! Owns: [`Head`] and its file, the cold fit of all classes ([`fit_cold`]), the append fit of new rows beside frozen old
-//! ones ([`fit_append`]), the safety dial, the joint refit ([`fit_refit`]) and the probes. Refuses to know: images, backbones, the sealed split. Everything works on
+//! ones ([`fit_append`]), the safety dial, the joint refit ([`fit_refit`]), the probes and the
+//! choice of a feature recipe. Refuses to know: images, backbones, the sealed split. Everything works on
 //! plain matrices of features.
 
 mod append;
@@ -13,6 +14,7 @@ mod minimise;
 mod passes;
 mod probe;
 mod product;
+mod recipe;
 #[cfg(test)]
 mod reference;
 mod refit;
@@ -24,6 +26,7 @@ pub use file::HeadFormatError;
 pub use joint::JointFit;
 pub use probe::{Probe, ProbeInput, probe};
 pub use product::{BLOCK_ROWS, Logits, Rows, logits};
+pub use recipe::{N_FOLDS, RecipeScores, RecipesInput, compare_recipes};
 pub use refit::{RefitInput, fit_refit};
 
 /// The smallest deviation a feature is divided by when it is standardised.

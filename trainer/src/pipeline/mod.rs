@@ -5,6 +5,7 @@
 
 mod plan;
 mod preview;
+mod recipe;
 mod stages;
 mod train;
 
@@ -27,10 +28,11 @@ use domain::scores::SealedScores;
 use engine::Backbone;
 
 use crate::artifacts::Artifacts;
+use crate::backbones::Backbones;
 use crate::evaluate::{
     AnchorHead, Bootstrap, EvaluationInput, JudgedHead, Measured, N_DRAWS, StructureInput, evaluate, structure,
 };
-use crate::features::{Extraction, FeatureError, Fetched, extract_missing, fetch};
+use crate::features::{Extraction, FeatureError, Fetched, extract, extract_missing, fetch};
 use crate::head::HeadError;
 use crate::observer::Observer;
 use crate::package::{
@@ -148,21 +150,44 @@ impl From<FeatureError> for PipelineError {
 /// Cancelled, out of time, or an input that cannot be trained on; each says what to do.
 pub fn run(
     artifacts: &Artifacts,
-    backbone: &Backbone,
+    backbones: &Backbones,
     input: &JobInput,
     observer: &dyn Observer,
 ) -> Result<Outcome, PipelineError> {
     let source = Stored {
         artifacts,
-        backbone,
+        backbones,
+        backbone: backbone_of(backbones, input)?,
         project: &input.project,
         observer,
     };
     run_on(&source, input, observer)
 }
 
+/// The baseline's, or the one that was fixed, or the first one.
+///
+/// # Errors
+/// There is no such recipe; says which there are. Whether a baseline's backbone is there is checked with the baseline.
+pub fn backbone_of<'a>(backbones: &'a Backbones, input: &JobInput) -> Result<&'a Backbone, PipelineError> {
+    let baseline = input
+        .baseline
+        .as_ref()
+        .map(|baseline| &baseline.manifest.backbone.digest);
+    match (baseline, &input.config.recipe) {
+        (Some(digest), _) => Ok(backbones.find(digest).unwrap_or_else(|| backbones.first())),
+        (None, None) => Ok(backbones.first()),
+        (None, Some(recipe)) => backbones.by_recipe(recipe).ok_or_else(|| {
+            let names: Vec<String> = backbones.references().into_iter().map(|one| one.recipe).collect();
+            PipelineError::Input(format!(
+                "there is no feature recipe {recipe:?}; the backbone has: {}",
+                names.join(", ")
+            ))
+        }),
+    }
+}
+
 /// Where features come from. A job sees no more of images and backbones than this, and a test puts tables in its place.
-trait Source {
+trait Source: Sized {
     /// What is cached.
     type Fetched;
 
@@ -177,11 +202,21 @@ trait Source {
 
     /// The rest, as much as there is time for.
     fn extract(&self, fetched: Self::Fetched, stop_at_ms: u64) -> Result<Extraction, PipelineError>;
+
+    /// The backbone by each recipe that it may be taken with, its usual one first.
+    fn recipes(&self) -> Vec<BackboneRef>;
+
+    /// Features of these images by all recipes, one behind the other.
+    fn lineup(&self, images: &[Digest], stop_at_ms: u64, observer: &dyn Observer) -> Result<Extraction, PipelineError>;
+
+    /// The same source by the recipe at this place.
+    fn taking(&self, place: usize) -> Self;
 }
 
 /// Images and features in the object store.
 struct Stored<'a> {
     artifacts: &'a Artifacts,
+    backbones: &'a Backbones,
     backbone: &'a Backbone,
     project: &'a ProjectId,
     observer: &'a dyn Observer,
@@ -213,6 +248,22 @@ impl Source for Stored<'_> {
             self.observer,
         )?)
     }
+
+    fn recipes(&self) -> Vec<BackboneRef> {
+        self.backbones.references()
+    }
+
+    fn lineup(&self, images: &[Digest], stop_at_ms: u64, observer: &dyn Observer) -> Result<Extraction, PipelineError> {
+        let (artifacts, lineup) = (self.artifacts, self.backbones.lineup());
+        Ok(extract(artifacts, self.project, lineup, images, stop_at_ms, observer)?)
+    }
+
+    fn taking(&self, place: usize) -> Self {
+        Self {
+            backbone: self.backbones.each().get(place).unwrap_or(self.backbone),
+            ..*self
+        }
+    }
 }
 
 fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> Result<Outcome, PipelineError> {
@@ -224,16 +275,26 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
         let fetched = source.fetch(&plan.order)?;
         Ok((plan, fetched))
     })?;
-    let extraction = stages.run(Stage::Extract, |stages| {
-        let extraction = source.extract(fetched, plan.budget.extract_until_ms)?;
+    let (taken, choice, extraction) = stages.run(Stage::Extract, |stages| {
+        let (place, choice) = recipe::choose(source, input, &plan, observer)?.unzip();
+        let taken = place.filter(|place| *place > 0).map(|place| source.taking(place));
+        let until_ms = plan.budget.extract_until_ms;
+        let extraction = match &taken {
+            Some(taken) => taken.extract(taken.fetch(&plan.order)?, until_ms)?,
+            None => source.extract(fetched, until_ms)?,
+        };
         stages.n_read = extraction.features.rows.len();
-        Ok(extraction)
+        Ok((taken, choice, extraction))
     })?;
+    let source = taken.as_ref().unwrap_or(source);
+    let reference = source.reference();
     let work = plan.work(input, extraction.n_extracted);
     let samples = Samples::new(input, &plan, &extraction.features);
     let trained = stages.run(Stage::Train, |stages| {
         samples.check(&plan, extraction.complete, stages)?;
-        train(input, &plan, &samples, extraction.complete, observer)
+        let mut trained = train(input, &plan, &samples, extraction.complete, observer)?;
+        trained.report.recipes = choice;
+        Ok(trained)
     })?;
     let head_bytes = trained.head.to_safetensors().map_err(PackageError::from)?;
     let Evaluated {

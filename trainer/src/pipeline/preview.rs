@@ -14,6 +14,7 @@ use crate::evaluate::Scores;
 use crate::features::Features;
 use crate::head::{Head, Probe, ProbeInput, Rows, probe, real_u64};
 use crate::pipeline::plan::Plan;
+use crate::pipeline::recipe::compared;
 use crate::pipeline::{JobInput, PipelineError};
 
 /// Images of one class and split that a probe looks at: enough to tell a class from another, few enough for a second.
@@ -36,6 +37,13 @@ impl<'a> Draft<'a> {
         let plan = Plan::new(input, backbone)?;
         let wanted = wanted(&input.rows, &plan);
         Ok(Self { input, plan, wanted })
+    }
+
+    /// Images that feature recipes are to be compared on.
+    #[must_use]
+    pub fn compared(&self) -> Vec<Digest> {
+        let rows = compared(self.input, &self.plan);
+        rows.into_iter().map(|row| row.image).collect()
     }
 
     /// What the job's times depend on, where so many images are not cached.

@@ -21,6 +21,7 @@ use crate::head::Head;
 const DIM: usize = 8;
 
 /// Clusters in eight dimensions, one per class.
+#[derive(Clone)]
 struct Tables {
     features: BTreeMap<Digest, Vec<f32>>,
     /// How many images there is time for.
@@ -28,6 +29,9 @@ struct Tables {
     /// Something writes over the backbone while the job runs.
     overwritten: bool,
     name: &'static str,
+    /// Which of the dimensions each recipe sees, and whose turn it is.
+    views: Vec<Vec<usize>>,
+    view: usize,
 }
 
 impl Source for Tables {
@@ -35,10 +39,10 @@ impl Source for Tables {
 
     fn reference(&self) -> BackboneRef {
         BackboneRef {
-            digest: Digest::of(self.name.as_bytes()),
+            digest: Digest::of(format!("{} {:?}", self.name, self.views[self.view]).as_bytes()),
             name: self.name.to_owned(),
-            recipe: "table".to_owned(),
-            dim: u32::try_from(DIM).unwrap(),
+            recipe: format!("table {}", self.view),
+            dim: u32::try_from(self.views[self.view].len()).unwrap(),
             preprocessing: Digest::of(b"none"),
             kernel: "table".to_owned(),
             tensors: Digest::of(b"tensors"),
@@ -55,21 +59,45 @@ impl Source for Tables {
     }
 
     fn extract(&self, fetched: Vec<Digest>, _: u64) -> Result<Extraction, PipelineError> {
-        let complete = fetched.len() <= self.n_read;
-        let mut images: Vec<Digest> = fetched.into_iter().take(self.n_read).collect();
+        Ok(self.read(&fetched, &self.views[self.view]))
+    }
+
+    fn recipes(&self) -> Vec<BackboneRef> {
+        (0..self.views.len())
+            .map(|view| self.taking(view).reference())
+            .collect()
+    }
+
+    fn lineup(&self, images: &[Digest], _: u64, _: &dyn Observer) -> Result<Extraction, PipelineError> {
+        Ok(self.read(images, &self.views.concat()))
+    }
+
+    fn taking(&self, view: usize) -> Self {
+        Self { view, ..self.clone() }
+    }
+}
+
+impl Tables {
+    fn read(&self, images: &[Digest], axes: &[usize]) -> Extraction {
+        let complete = images.len() <= self.n_read;
+        let mut images: Vec<Digest> = images.iter().copied().take(self.n_read).collect();
         images.sort();
-        let data = images.iter().flat_map(|image| self.features[image].clone()).collect();
-        Ok(Extraction {
+        let row = |image: &Digest| {
+            axes.iter()
+                .map(|axis| self.features[image][*axis])
+                .collect::<Vec<f32>>()
+        };
+        Extraction {
             features: Features {
-                dim: DIM,
+                dim: axes.len(),
                 rows: images.iter().copied().zip(0..).collect(),
-                data,
+                data: images.iter().flat_map(row).collect(),
             },
             n_cached: 0,
             n_extracted: images.len(),
             findings: Vec::new(),
             complete,
-        })
+        }
     }
 }
 
@@ -111,6 +139,8 @@ fn tables() -> Tables {
         n_read: usize::MAX,
         overwritten: false,
         name: "table",
+        views: vec![(0..DIM).collect()],
+        view: 0,
     }
 }
 
@@ -419,4 +449,52 @@ fn what_cannot_be_trained_is_refused_with_what_to_do() {
     let mut empty = cold;
     empty.rows.clear();
     assert!(refused(&tables, &empty).contains("no images"));
+}
+
+#[test]
+fn a_first_model_takes_the_recipe_that_its_photos_ask_for() {
+    let (mut tables, cold, clone) = world();
+    // The usual recipe is blind for what tells c from the others; the second sees everything; the third nothing.
+    tables.views = vec![vec![0, 4, 5], (0..DIM).collect(), vec![6, 7]];
+    let outcome = run_on(&tables, &cold, &Told::default()).unwrap();
+    let choice = outcome.report.training.recipes.clone().unwrap();
+    assert_eq!(
+        (choice.chosen.as_str(), choice.trials.len()),
+        ("table 1", 3),
+        "{choice:?}"
+    );
+    assert_eq!((choice.n_images, choice.n_groups, choice.n_classes), (120, 120, 3));
+    assert!(choice.trials[1].gain > choice.trials[1].gain_error && choice.trials[2].gain < 0.0);
+    assert_eq!(outcome.manifest.backbone, tables.taking(1).reference());
+    assert_eq!(
+        outcome.verdict.state,
+        VerdictState::Pass,
+        "{}",
+        outcome.verdict.sentence
+    );
+    // Its clone sees the same numbers, and nothing is chosen again.
+    let clone = JobInput {
+        baseline: job(cold.rows.clone(), Some(&outcome)).baseline,
+        ..clone
+    };
+    let grown = run_on(&tables.taking(1), &clone, &Told::default()).unwrap();
+    assert_eq!(grown.manifest.backbone, outcome.manifest.backbone);
+    assert_eq!(grown.report.training.recipes, None);
+    // Who fixes one gets it.
+    let mut fixed = cold.clone();
+    fixed.config.recipe = Some("table 0".to_owned());
+    let plain = run_on(&tables, &fixed, &Told::default()).unwrap();
+    assert_eq!(plain.manifest.backbone.recipe, "table 0");
+    assert_eq!(plain.report.training.recipes, None);
+}
+
+#[test]
+fn without_time_to_compare_the_usual_recipe_stays_and_the_report_says_so() {
+    let (mut tables, cold, _) = world();
+    tables.views = vec![(0..DIM).collect(), vec![0, 1, 2]];
+    // Time for the first images of every class, which is fewer than recipes are compared on.
+    tables.n_read = 110;
+    let outcome = run_on(&tables, &cold, &Told::default()).unwrap();
+    let choice = outcome.report.training.recipes.unwrap();
+    assert_eq!((choice.chosen.as_str(), choice.trials.len()), ("table 0", 0));
 }

@@ -231,6 +231,7 @@ fn blank(input: &JobInput, plan: &Plan, samples: &Samples<'_>) -> TrainingReport
         n_train: samples.labels(Split::Train).len() as u64,
         n_train_expected: plan.n_train as u64,
         n_calibration: samples.labels(Split::Calibration).len() as u64,
+        recipes: None,
         trials: Vec::new(),
         l2: 0.0,
         temperature: 1.0,

@@ -96,6 +96,7 @@ fn appended() -> EvaluationReport {
             n_train: 0,
             n_train_expected: 0,
             n_calibration: 0,
+            recipes: None,
             trials: Vec::new(),
             l2: 0.0,
             temperature: 1.0,
