@@ -83,6 +83,7 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("/models") view=Later::Models ssr=SsrMode::Async/>
                         <Route path=path!("/models/:id") view=Later::Review ssr=SsrMode::Async/>
                         <Route path=path!("/compare") view=Later::Compare ssr=SsrMode::Async/>
+                        <Route path=path!("/policies") view=Later::Policies ssr=SsrMode::Async/>
                         <Route path=path!("/releases") view=Later::Releases ssr=SsrMode::Async/>
                         <Route path=path!("/sign-in") view=Later::SignIn ssr=SsrMode::Async/>
                         <Route path=path!("/setup") view=Later::Setup ssr=SsrMode::Async/>

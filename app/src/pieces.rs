@@ -18,6 +18,7 @@ use crate::pages::datasets::{DatasetPage, DatasetsPage};
 use crate::pages::job::JobPage;
 use crate::pages::jobs::JobsPage;
 use crate::pages::models::ModelsPage;
+use crate::pages::policies::PoliciesPage;
 use crate::pages::releases::ReleasesPage;
 use crate::pages::review::ReviewPage;
 use crate::pages::setup::SetupPage;
@@ -32,6 +33,7 @@ pub(crate) enum Later {
     Job,
     Jobs,
     Models,
+    Policies,
     Releases,
     Review,
     Setup,
@@ -54,7 +56,7 @@ impl Later {
             Self::Dataset | Self::Datasets => datasets(self).await,
             Self::Job | Self::Jobs => jobs(self).await,
             Self::Compare | Self::Review => review(self).await,
-            Self::Models | Self::Releases | Self::Setup | Self::SignIn => rest(self).await,
+            Self::Models | Self::Policies | Self::Releases | Self::Setup | Self::SignIn => rest(self).await,
         }
     }
 }
@@ -95,6 +97,7 @@ fn rest(page: Later) -> Shown {
     announce("rest");
     Ok(match page {
         Later::Models => view! { <ModelsPage/> },
+        Later::Policies => view! { <PoliciesPage/> },
         Later::Releases => view! { <ReleasesPage/> },
         Later::Setup => view! { <SetupPage/> },
         _ => view! { <SignInPage/> },
@@ -131,7 +134,7 @@ pub(crate) async fn load(path: &str) -> Result<(), SplitLoaderError> {
         (Some("datasets"), _) => load_datasets().await,
         (Some("jobs"), _) => load_jobs().await,
         (Some("compare"), _) | (Some("models"), Some(_)) => load_review().await,
-        (Some("models" | "releases" | "setup" | "sign-in"), None) => load_rest().await,
+        (Some("models" | "policies" | "releases" | "setup" | "sign-in"), None) => load_rest().await,
         _ => Ok(()),
     }
 }

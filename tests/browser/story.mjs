@@ -341,11 +341,51 @@ await test("a draft says what stands in its way before it starts", async () => {
   await page.close();
 });
 
+await test("a policy of the project's own is written on its page, and a draft can choose it", async () => {
+  const page = await open("en-GB");
+  await go(page, "/policies");
+  await inspect(page, "policies");
+  same(await page.locator("main section.panel").count(), 3, "the shipped ones");
+  const pilot = page.locator("section.panel", { hasText: "pilot" });
+  await pilot.locator(".split .button").click();
+  const form = page.locator("form");
+  await form.locator("input[required]").fill("strict");
+  const limit = form.locator(".limit", { hasText: "old_class_loss" }).locator("input[type=text]");
+  await limit.fill("none");
+  check(await form.locator(".primary").isDisabled(), "a limit that is no number cannot be saved");
+  same(await limit.getAttribute("aria-invalid"), "true", "the field says so");
+  await limit.fill("5");
+  await form.locator(".limits >> nth=1").locator("> .button").click();
+  await form.locator(".exception input >> nth=0").fill("fu");
+  await form.locator(".exception input >> nth=1").fill("2.5");
+  await inspect(page, "policies-form");
+  await form.locator(".primary").click();
+  const own = page.locator("section.panel", { hasText: "strict" });
+  await own.waitFor();
+  check((await own.textContent()).includes("fu ≤ 2.5 %"), "the class with a limit of its own");
+  const saved = async () => (await api("/policies")).find((policy) => policy.name === "strict");
+  const loss = (await saved()).checks.find((one) => one.id === "old_class_loss");
+  same([loss.limit, loss.per_class], [0.05, { fu: 0.025 }], "what was saved");
+  await own.locator(".split .button").click();
+  await page.locator("form .limit", { hasText: "calibration" }).locator("input[type=checkbox]").uncheck();
+  await page.click("form .primary");
+  await page.waitForSelector("section.panel >> text=version 2");
+  check(!(await saved()).checks.some((one) => one.id === "calibration"), "the check is left out");
+  const { id } = await api("/jobs", { baseline: "production", datasets: ["fu-ma"] });
+  await go(page, `/jobs/${id}`);
+  const patched = page.waitForResponse((response) => response.request().method() === "PATCH");
+  await page.selectOption("#draft select >> nth=0", "strict");
+  check((await patched).ok(), "the draft takes it");
+  const { policy } = (await api(`/jobs/${id}`)).spec;
+  same([policy.name, policy.version], ["strict", 2], "the policy of the draft");
+  await page.close();
+});
+
 await test("every list and the comparison, in both languages", async () => {
   const models = (await api("/models")).map((model) => model.id);
   for (const locale of ["en-GB", "zh-CN"]) {
     const page = await open(locale);
-    const pages = { home: "/", datasets: "/datasets", jobs: "/jobs", models: "/models", compare: `/compare?models=${models.slice(0, 3)}` };
+    const pages = { home: "/", policies: "/policies", datasets: "/datasets", jobs: "/jobs", models: "/models", compare: `/compare?models=${models.slice(0, 3)}` };
     for (const [name, path] of Object.entries(pages)) {
       await go(page, path);
       await inspect(page, `${name}-${locale.slice(0, 2)}`);
@@ -358,7 +398,7 @@ await test("no page moves under the reader", async () => {
   const models = await api("/models");
   const [job, dataset] = [(await api("/jobs"))[0].id, (await api("/datasets"))[0].name];
   const ids = models.map((model) => model.id);
-  const lists = ["/", "/datasets", "/jobs", "/models", "/releases", `/compare?models=${ids.slice(0, 3)}`];
+  const lists = ["/", "/datasets", "/jobs", "/models", "/releases", "/policies", `/compare?models=${ids.slice(0, 3)}`];
   const paths = [...lists, `/datasets/${dataset}`, `/jobs/${job}`, ...ids.map((id) => `/models/${id}`)];
   for (const viewport of Object.values(WIDTHS)) {
     const page = await open("en-GB", viewport);

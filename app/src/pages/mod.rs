@@ -9,6 +9,7 @@ pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod missing;
 pub(crate) mod models;
+pub(crate) mod policies;
 pub(crate) mod releases;
 pub(crate) mod review;
 pub(crate) mod setup;

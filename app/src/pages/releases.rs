@@ -49,7 +49,10 @@ pub(crate) fn ReleasesPage() -> impl IntoView {
     let show = move |moves: Moves| view! { <Shown moves refused reload/> };
     view! {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, releases.title))/>
-        <div class="page-head"><h1>{t!(i18n, releases.title)}</h1></div>
+        <div class="page-head">
+            <h1>{t!(i18n, releases.title)}</h1>
+            <div class="page-actions"><a class="button" href="/policies">{t!(i18n, policies.title)}</a></div>
+        </div>
         <Refusal error=refused/>
         <Loaded load show/>
     }

@@ -1,13 +1,19 @@
 //! Before a second is spent on training: which classes look alike, what the sealed photos can prove, how long it will take.
 
+use domain::api::JobPatch;
 use domain::forecast::{Forecast, InTime, Span, StageForecast};
 use domain::gate::policy::CheckId;
-use domain::preview::{Certificate, Collision, CollisionState, Preview};
+use domain::job::Job;
+use domain::preview::{Certificate, Collision, CollisionState, NextLook, Preview, Without};
 use leptos::prelude::*;
 
+use crate::components::check::check_name;
+use crate::components::error::Refusal;
 use crate::components::job::StageName;
+use crate::components::loaded::segment;
 use crate::components::number::{percent, percent_down, percent_up};
 use crate::components::panel::Panel;
+use crate::components::sending::Sending;
 use crate::components::table::{Column, DataTable};
 use crate::components::time::duration;
 use crate::components::view;
@@ -15,16 +21,16 @@ use crate::language::{said, t, use_i18n};
 
 /// All three, in the order in which they would stop somebody.
 #[component]
-pub(super) fn Before(preview: Preview) -> impl IntoView {
+pub(super) fn Before(preview: Preview, job: Job, reload: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
-    let reading = (preview.n_seen < preview.n_wanted).then(|| {
-        let (n, of) = (preview.n_seen, preview.n_wanted);
+    let (n, of) = (preview.n_seen, preview.n_wanted);
+    let reading = (n < of).then(|| {
         view! { <p class="dim" role="status">{t!(i18n, before.reading, n = n, of = of)}</p> }
     });
     view! {
         {look_alikes(preview.collisions, reading)}
-        {proofs(preview.certificates)}
-        {forecast(preview.forecast)}
+        {proofs(preview.certificates, preview.look, n < of)}
+        {forecast(preview.forecast, preview.without, job, reload)}
     }
 }
 
@@ -63,10 +69,9 @@ fn look_alike(collision: Collision) -> AnyView {
         let (joint, mean) = (percent(joint), share(collision.nearest_mean));
         view! { <p class="dim">{t!(i18n, before.probes, joint = joint, mean = mean, n = collision.n)}</p> }
     });
-    let accepted = collision.look_alikes.first().and_then(|worst| {
-        let accepted = worst.accepted.filter(|accepted| *accepted > 0.0)?;
-        let (class, accepted) = (worst.class.to_string(), percent(accepted));
-        Some(view! { <p class="dim">{t!(i18n, before.accepted, accepted = accepted, class = class)}</p> })
+    let accepted = collision.accepted.map(|accepted| {
+        let (class, accepted) = (accepted.class.to_string(), percent(accepted.share));
+        view! { <p class="dim">{t!(i18n, before.accepted, accepted = accepted, class = class)}</p> }
     });
     view! {
         <li class="row">
@@ -79,11 +84,19 @@ fn look_alike(collision: Collision) -> AnyView {
     }
 }
 
-fn proofs(mut certificates: Vec<Certificate>) -> AnyView {
+fn proofs(mut certificates: Vec<Certificate>, look: NextLook, is_reading: bool) -> AnyView {
     let i18n = use_i18n();
     certificates.sort_by(|a, b| a.can_pass.cmp(&b.can_pass).then(a.n.cmp(&b.n)));
     let short = certificates.iter().filter(|certificate| !certificate.can_pass).count();
-    let summary = if short == 0 {
+    let (n, of, more) = (look.ordinal, look.allowed, look.n_groups_missing);
+    let looks = if look.can_pass {
+        view! { <p class="dim">{t!(i18n, prove.look, n = n, of = of)}</p> }
+    } else {
+        view! { <p class="flag"><strong>{t!(i18n, prove.used_up, of = of, n = more)}</strong></p> }
+    };
+    let summary = if is_reading {
+        view! { <p class="dim">{t!(i18n, prove.reading)}</p> }
+    } else if short == 0 {
         view! { <p class="sentence">{t!(i18n, prove.enough)}</p> }
     } else {
         view! { <p class="flag"><strong>{t!(i18n, prove.short, n = short)}</strong></p> }
@@ -92,6 +105,7 @@ fn proofs(mut certificates: Vec<Certificate>) -> AnyView {
     view! {
         <Panel id="prove" title=t!(i18n, prove.title) about=t!(i18n, prove.about)>
             {summary}
+            {looks}
             <DataTable
                 labelled_by="prove-title"
                 columns=vec![
@@ -110,11 +124,14 @@ fn proofs(mut certificates: Vec<Certificate>) -> AnyView {
 fn proof(certificate: Certificate) -> AnyView {
     let i18n = use_i18n();
     let best = match certificate.check {
-        CheckId::OldClassLoss => format!("≤ {} %", percent_up(certificate.bound)),
+        CheckId::OldClassLoss | CheckId::RecallChange | CheckId::AnchorLoss => {
+            format!("≤ {} %", percent_up(certificate.bound))
+        }
         _ => format!("≥ {} %", percent_down(certificate.bound)),
     };
     let what = match certificate.check {
         CheckId::OldClassLoss => t!(i18n, prove.loss),
+        CheckId::RecallChange | CheckId::AnchorLoss => check_name(i18n, certificate.check),
         CheckId::NewPrecision | CheckId::ClassPrecision => t!(i18n, prove.precision),
         _ => t!(i18n, prove.recall),
     };
@@ -134,7 +151,7 @@ fn proof(certificate: Certificate) -> AnyView {
     }
 }
 
-fn forecast(forecast: Forecast) -> AnyView {
+fn forecast(forecast: Forecast, without: Vec<Without>, job: Job, reload: Callback<()>) -> AnyView {
     let i18n = use_i18n();
     let span = |span: Span| format!("{} – {}", time(span.low_ms), time(span.high_ms));
     let total = span(forecast.total);
@@ -152,12 +169,12 @@ fn forecast(forecast: Forecast) -> AnyView {
     };
     let advice = (forecast.in_time != InTime::Yes).then(|| {
         let (n, of) = (forecast.n_readable, forecast.n_missing);
-        let other = match forecast.enough_ms {
-            Some(enough_ms) => t!(i18n, before.enough, deadline = time(enough_ms)),
-            None => t!(i18n, before.never),
-        };
         let readable = (of > 0).then(|| t!(i18n, before.readable, n = n, of = of));
-        view! { <p class="dim">{other} " " {readable}</p> }
+        let never = forecast.enough_ms.is_none().then(|| t!(i18n, before.never));
+        view! {
+            <p class="dim">{never} " " {readable}</p>
+            {choices(forecast.enough_ms, without, job, reload)}
+        }
     });
     let rows: Vec<_> = forecast
         .stages
@@ -180,6 +197,52 @@ fn forecast(forecast: Forecast) -> AnyView {
                 rows=rows.into_any()
             />
         </Panel>
+    }
+}
+
+/// What would make it, each a press away.
+fn choices(enough_ms: Option<u64>, without: Vec<Without>, job: Job, reload: Callback<()>) -> AnyView {
+    let i18n = use_i18n();
+    let sending = Sending::then(reload);
+    let address = StoredValue::new(format!("/api/v1/jobs/{}", segment(&job.id.0)));
+    let choose = Callback::new(move |patch: JobPatch| sending.patch(address.get_value(), &patch));
+    let longer = enough_ms.map(|enough_ms| {
+        let patch = JobPatch {
+            deadline_ms: Some(enough_ms),
+            ..JobPatch::default()
+        };
+        choice(
+            t!(i18n, before.enough, deadline = time(enough_ms)),
+            patch,
+            choose,
+            sending,
+        )
+    });
+    let less: Vec<_> = without
+        .into_iter()
+        .map(|without| {
+            let rest = job.spec.dataset_versions.iter().filter(|id| **id != without.version);
+            let patch = JobPatch {
+                dataset_versions: Some(rest.cloned().collect()),
+                ..JobPatch::default()
+            };
+            let total = format!("{} – {}", time(without.total.low_ms), time(without.total.high_ms));
+            let (name, n) = (without.dataset.to_string(), without.n_spared);
+            let text = t!(i18n, before.without, dataset = name, n = n, total = total);
+            choice(text, patch, choose, sending)
+        })
+        .collect();
+    view! {
+        <div class="form-actions">{longer} {less}</div>
+        <Refusal error=sending.error()/>
+    }
+}
+
+fn choice(text: AnyView, patch: JobPatch, choose: Callback<JobPatch>, sending: Sending) -> AnyView {
+    view! {
+        <button type="button" class="button" disabled=move || sending.pending() on:click=move |_| choose.run(patch.clone())>
+            {text}
+        </button>
     }
 }
 

@@ -77,6 +77,7 @@ pub(super) fn Draft(
                         save.run(JobPatch { policy, ..JobPatch::default() });
                     }>{options}</select>
                 </label>
+                <a href="/policies">{t!(i18n, draft.policies)}</a>
                 <label class="field">
                     <span>{t!(i18n, draft.deadline)}</span>
                     <select on:change=move |event| {
@@ -119,6 +120,7 @@ pub(super) fn Draft(
                     />
                 </label>
             </div>
+            {(!is_clone).then(|| recipe(&shown, save))}
             {(!is_clone).then(|| rejects(&shown, save))}
             <p class="dim" role="status">
                 {move || {
@@ -131,6 +133,34 @@ pub(super) fn Draft(
             </p>
             <Refusal error=sending.error()/>
         </Panel>
+    }
+}
+
+/// Which map of the backbone is tapped and how it is pooled: compared on the photos, or as said.
+fn recipe(shown: &JobView, save: Callback<JobPatch>) -> AnyView {
+    let i18n = use_i18n();
+    let fixed = shown.job.spec.config.recipe.clone();
+    let is_chosen = fixed.is_none();
+    let options: Vec<_> = shown
+        .recipes
+        .iter()
+        .map(|backbone| {
+            let (name, selected) = (backbone.recipe.clone(), fixed.as_ref() == Some(&backbone.recipe));
+            let text = format!("{name} · {}", backbone.dim);
+            view! { <option value=name selected=selected>{text}</option> }
+        })
+        .collect();
+    view! {
+        <label class="field">
+            <span>{t!(i18n, draft.recipe)}</span>
+            <select on:change=move |event| {
+                let recipe = Some(event_target_value(&event));
+                save.run(JobPatch { recipe, ..JobPatch::default() });
+            }>
+                <option value="auto" selected=is_chosen>{t_string!(i18n, draft.recipe_chosen)}</option>
+                {options}
+            </select>
+        </label>
     }
 }
 

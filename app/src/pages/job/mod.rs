@@ -11,7 +11,7 @@ use domain::event::{EventKind, JobEvent, Progress};
 use domain::gate::policy::GatePolicy;
 use domain::ids::DatasetVersionId;
 use domain::job::{Job, JobState};
-use domain::model::Model;
+use domain::model::{BackboneRef, Model};
 use domain::preview::Preview;
 use domain::request::Request;
 use leptos::prelude::*;
@@ -39,6 +39,8 @@ struct JobView {
     /// Versions that the baseline's job had.
     inherited: Vec<DatasetVersionId>,
     policies: Vec<GatePolicy>,
+    /// For a draft of a first model: the feature recipes that it can be given.
+    recipes: Vec<BackboneRef>,
     /// For a draft, the project's: what it could be trained on as well.
     datasets: Vec<Dataset>,
     /// The rapid response that it answers, while that is open.
@@ -71,6 +73,10 @@ async fn load(backend: SharedBackend, id: String) -> Result<String, BackendError
             Err(error) => return Err(error),
         }
     }
+    let recipes = match (job.state, &job.spec.baseline) {
+        (JobState::Draft, None) => backend.get("/api/v1/backbones".to_owned()).await?,
+        _ => "[]".to_owned(),
+    };
     let datasets = match job.state {
         JobState::Draft => {
             backend
@@ -81,6 +87,7 @@ async fn load(backend: SharedBackend, id: String) -> Result<String, BackendError
     };
     let mut all = Gathered::default();
     all.field("datasets", &datasets);
+    all.field("recipes", &recipes);
     all.field("job", &text);
     all.field("versions", &list(&versions));
     all.field("inherited", &written(&inherited));
@@ -157,7 +164,10 @@ fn Shown(shown: JobView, events: RwSignal<Vec<JobEvent>>, reload: Callback<()>) 
             </div>
             <div class="column">
                 {shown.stuck.clone().map(|why| view! { <before::Stuck why/> })}
-                {shown.preview.clone().map(|preview| view! { <before::Before preview/> })}
+                {shown
+                    .preview
+                    .clone()
+                    .map(|preview| view! { <before::Before preview job=job.clone() reload/> })}
                 {(job.state != JobState::Draft).then(|| view! { <log::Log events/> })}
             </div>
         </div>

@@ -10,6 +10,7 @@ mod dial;
 mod facts;
 mod flips;
 mod proof;
+mod recipes;
 mod reliability;
 mod share;
 
@@ -239,6 +240,7 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
             {has_dial.then(|| view! { <dial::Dial id=candidate.model.id.to_string() places/> })}
             <reliability::Diagram beside/>
             <checks::Checks judged beside=!has_dial/>
+            {candidate.report.training.recipes.clone().map(|choice| view! { <recipes::Recipes choice/> })}
             <flips::Flips judged scores/>
             <share::Share candidate=candidate.clone()/>
         </div>
