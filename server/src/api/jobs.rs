@@ -338,6 +338,18 @@ fn check(spec: &JobSpec) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Whether a draft could be changed to have these versions.
+pub(super) async fn may_have(state: &AppState, job: &Job, ids: &[DatasetVersionId]) -> Result<bool, ApiError> {
+    let names: Vec<String> = ids.iter().map(|id| id.0.clone()).collect();
+    let versions = versions(state, &job.project, &names).await?;
+    let config = &job.spec.config;
+    let checked = match &job.spec.baseline {
+        Some(baseline) => check_clone(state, baseline, &versions, config).await,
+        None => check_cold(&versions, &config.reject_classes),
+    };
+    Ok(checked.is_ok())
+}
+
 /// The rules of a new cold job, for a draft that was changed.
 fn check_cold(versions: &[DatasetVersion], reject_classes: &[ClassName]) -> Result<(), ApiError> {
     if versions.is_empty() {

@@ -1,24 +1,25 @@
 //! What a job can be told before it starts.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use domain::forecast::{Rate, forecast};
+use domain::change::Look;
+use domain::dataset::DatasetVersion;
+use domain::forecast::{Forecast, InTime, Rate, Work, forecast};
 use domain::ids::{Digest, JobId};
 use domain::job::{DEFAULT_DEADLINE_MS, Job, Stage};
-use domain::preview::Preview;
+use domain::preview::{NextLook, Preview, Without};
 use tokio::runtime::Handle;
-use trainer::artifacts::Artifacts;
 use trainer::backbones::Backbones;
 use trainer::features::{extract_missing, fetch};
 use trainer::observer::Observer;
 use trainer::pipeline::{Draft, JobInput, PipelineError, backbone_of};
 
 use super::features::Unheard;
-use super::jobs::found;
+use super::jobs::{found, may_have};
 use crate::auth::caller::Caller;
-use crate::clock::Clock;
 use crate::db;
 use crate::error::ApiError;
 use crate::jobs::{DbQueue, InputError};
@@ -43,7 +44,11 @@ pub(crate) async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<Preview>, ApiError> {
     let job = found(&state, &caller, &JobId(id)).await?;
-    let history = db::stage_rates::latest(&state.db).await?;
+    let known = Known {
+        history: db::stage_rates::latest(&state.db).await?,
+        looks: db::looks::all(&state.db, &job.project).await?,
+        spare: spare(&state, &job).await?,
+    };
     let permit = Arc::clone(&state.exporting)
         .acquire_owned()
         .await
@@ -61,7 +66,7 @@ pub(crate) async fn get(
         .blocking(move || {
             let _permit = permit;
             let input = queue.input(&job.project, &job.id, &job.spec).map_err(ApiError::from)?;
-            preview(&queue.artifacts, &backbones, &queue.clock, &job, &input, &history)
+            preview(&queue, &backbones, &job, &input, &known)
         })
         .await?;
     Ok(Json(preview))
@@ -76,14 +81,33 @@ impl From<InputError> for ApiError {
     }
 }
 
+/// What the database knows that a preview rests on.
+struct Known {
+    history: Vec<Rate>,
+    looks: Vec<Look>,
+    spare: Vec<DatasetVersion>,
+}
+
+/// Versions without any one of which the draft would still be a job.
+async fn spare(state: &AppState, job: &Job) -> Result<Vec<DatasetVersion>, ApiError> {
+    let mut spare = Vec::new();
+    for id in &job.spec.dataset_versions {
+        let rest = job.spec.dataset_versions.iter().filter(|other| *other != id);
+        if may_have(state, job, &rest.cloned().collect::<Vec<_>>()).await? {
+            spare.extend(db::datasets::version(&state.db, id).await?);
+        }
+    }
+    Ok(spare)
+}
+
 fn preview(
-    artifacts: &Artifacts,
+    queue: &DbQueue,
     backbones: &Backbones,
-    clock: &Clock,
     job: &Job,
     input: &JobInput,
-    history: &[Rate],
+    known: &Known,
 ) -> Result<Preview, ApiError> {
+    let (artifacts, clock) = (&queue.artifacts, &queue.clock);
     let said = |error: PipelineError| match error {
         PipelineError::Input(detail) => ApiError::invalid(detail),
         error => ApiError::internal(error),
@@ -97,6 +121,7 @@ fn preview(
     let asked: Vec<Digest> = draft.wanted.iter().copied().chain(others).collect();
     let mut fetched = fetch(artifacts, backbone, &asked, &reader)?;
     let n_found = fetched.missing().len();
+    let unread: BTreeSet<Digest> = fetched.missing().iter().copied().collect();
     fetched.only(&draft.wanted);
     let n_wanted = draft.wanted.len();
     let n_unread = fetched.missing().len();
@@ -122,13 +147,66 @@ fn preview(
     };
     let work = draft.work(n_missing.saturating_sub(n_read) + COMPARED_UNITS * n_compared);
     let guess = |stage: Stage| guess_ms(stage, n_read, reader.elapsed_ms());
+    let takes = |work: &Work| {
+        let deadline_ms = job.spec.config.deadline_ms;
+        forecast(work, &known.history, &guess, deadline_ms, DEFAULT_DEADLINE_MS)
+    };
+    let all = takes(&work);
+    let without = match all.in_time {
+        InTime::Yes => Vec::new(),
+        // Where not every image is looked up, what one version needs is not known.
+        _ if looks_up_all => without(queue, job, &known.spare, &unread, &work, &takes)?,
+        _ => Vec::new(),
+    };
     Ok(Preview {
         certificates: draft.certificates(&features).map_err(said)?,
         collisions: draft.collisions(&features).map_err(said)?,
         n_seen: n_seen as u64,
         n_wanted: n_wanted as u64,
-        forecast: forecast(&work, history, &guess, job.spec.config.deadline_ms, DEFAULT_DEADLINE_MS),
+        forecast: all,
+        look: NextLook::of(&draft.look(), &known.looks, &input.policy),
+        without,
     })
+}
+
+/// What the job comes to without each of the versions that it can do without, where that is quicker.
+fn without(
+    queue: &DbQueue,
+    job: &Job,
+    spare: &[DatasetVersion],
+    unread: &BTreeSet<Digest>,
+    work: &Work,
+    takes: &dyn Fn(&Work) -> Forecast,
+) -> Result<Vec<Without>, ApiError> {
+    let rows = |id| queue.runtime.block_on(db::datasets::rows(&queue.db, id));
+    let mut choices = Vec::new();
+    for version in spare {
+        let mut mine: BTreeSet<Digest> = rows(&version.id)?.into_iter().map(|row| row.image).collect();
+        for other in job.spec.dataset_versions.iter().filter(|other| **other != version.id) {
+            for row in rows(other)? {
+                mine.remove(&row.image);
+            }
+        }
+        let n_spared = mine.intersection(unread).count() as u64;
+        if n_spared == 0 {
+            continue;
+        }
+        let less = takes(&Work {
+            n_images: work.n_images.saturating_sub(mine.len() as u64),
+            n_missing: work.n_missing.saturating_sub(n_spared),
+            ..*work
+        });
+        choices.push(Without {
+            version: version.id.clone(),
+            dataset: version.dataset_name.clone(),
+            number: version.number,
+            n_spared,
+            total: less.total,
+            in_time: less.in_time,
+        });
+    }
+    choices.sort_by_key(|choice| choice.total.typical_ms);
+    Ok(choices)
 }
 
 /// What a unit of a stage takes where no job has run yet: for extraction what was just measured, else what the stages took

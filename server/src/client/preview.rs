@@ -38,10 +38,27 @@ pub(super) async fn run(job: &str, api: &Api, output: &Output) -> Result<ExitCod
             CollisionState::Unknown => "unknown",
         };
         output.line(&format!("{mark}: {}", collision.sentence));
+        if let Some(accepted) = &collision.accepted {
+            let share = percent(Some(accepted.share));
+            output.line(&format!(
+                "  the live model accepts {share} of them as {}",
+                accepted.class
+            ));
+        }
     }
     output.line("");
     let rows: Vec<Vec<String>> = preview.certificates.iter().map(row).collect();
     output.table(&["class", "check", "groups", "best case", "limit", "can pass"], &rows);
+    output.line("");
+    let look = preview.look;
+    output.line(&if look.can_pass {
+        format!("judging it will be look {} of {} at these sealed photos", look.ordinal, look.allowed)
+    } else {
+        format!(
+            "all {} looks at these sealed photos are used up: no verdict on them can be pass until they have {} more groups",
+            look.allowed, look.n_groups_missing
+        )
+    });
     output.line("");
     let span = |low_ms: u64, high_ms: u64| format!("{} to {}", duration(low_ms), duration(high_ms));
     let forecast = &preview.forecast;
@@ -77,18 +94,30 @@ pub(super) async fn run(job: &str, api: &Api, output: &Output) -> Result<ExitCod
 /// Which choice would make it.
 fn advice(preview: &Preview) -> String {
     let forecast = &preview.forecast;
+    let without: Vec<String> = preview
+        .without
+        .iter()
+        .map(|choice| {
+            let (low, high) = (duration(choice.total.low_ms), duration(choice.total.high_ms));
+            format!("; without {} it takes {low} to {high}", choice.dataset)
+        })
+        .collect();
+    let without = without.concat();
     let read = format!(
         "in this time about {} of {} photos can be read",
         forecast.n_readable, forecast.n_missing
     );
     match forecast.enough_ms {
-        Some(enough_ms) => format!("; {} would do; {read}", duration(enough_ms)),
-        None => format!("; no deadline would do, so leave a dataset out; {read}"),
+        Some(enough_ms) => format!("; {} would do{without}; {read}", duration(enough_ms)),
+        None => format!("; no deadline would do{without}; {read}"),
     }
 }
 
 fn row(certificate: &Certificate) -> Vec<String> {
-    let is_loss = certificate.check == CheckId::OldClassLoss;
+    let is_loss = matches!(
+        certificate.check,
+        CheckId::OldClassLoss | CheckId::RecallChange | CheckId::AnchorLoss
+    );
     vec![
         certificate.class.to_string(),
         certificate.check.as_str().to_owned(),

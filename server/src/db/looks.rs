@@ -1,7 +1,7 @@
 //! The heads that a project judged on sealed photos, in order.
 
 use domain::change::Look;
-use domain::ids::{JobId, WorkerId};
+use domain::ids::{JobId, ProjectId, WorkerId};
 
 use super::{Db, DbError, from_json, parse, to_json};
 
@@ -20,10 +20,8 @@ pub async fn add(
 ) -> Result<Option<Vec<Look>>, DbError> {
     const NUMBER: &str = "UPDATE projects SET n_looks = n_looks + 1 WHERE id = (SELECT project FROM jobs \
         WHERE id = $1 AND worker = $2 AND attempt = $3 AND state = 'running') RETURNING id, n_looks";
-    const SQL: &str = "INSERT INTO looks (project, seq, job, head, new_classes, groups_json, alpha, created_us) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    const ALL: &str = "SELECT head, new_classes, groups_json, alpha FROM looks WHERE project = $1 ORDER BY seq";
-    type Row = (String, String, String, f64);
+    const SQL: &str = "INSERT INTO looks (project, seq, job, head, new_classes, photos_json, groups_json, alpha, \
+        created_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let rows: Vec<Row> = in_transaction!(db, connection => {
         let numbered: Option<(String, i64)> = sqlx::query_as(NUMBER)
             .bind(&job.0)
@@ -40,6 +38,7 @@ pub async fn add(
             .bind(&job.0)
             .bind(look.head.to_string())
             .bind(to_json(&look.new_classes))
+            .bind(to_json(&look.photos))
             .bind(to_json(&look.groups))
             .bind(look.alpha)
             .bind(now_us)
@@ -47,13 +46,32 @@ pub async fn add(
             .await?;
         sqlx::query_as(ALL).bind(&project).fetch_all(&mut *connection).await?
     });
-    let look = |(head, new_classes, groups, alpha): &Row| {
+    read(&rows).map(Some)
+}
+
+/// All looks of a project, oldest first.
+///
+/// # Errors
+/// The database says no.
+pub async fn all(db: &Db, project: &ProjectId) -> Result<Vec<Look>, DbError> {
+    let rows: Vec<Row> = on!(db, pool => sqlx::query_as(ALL).bind(&project.0).fetch_all(pool).await)?;
+    read(&rows)
+}
+
+const ALL: &str = "SELECT head, new_classes, photos_json, groups_json, alpha FROM looks WHERE project = $1 \
+    ORDER BY seq";
+
+type Row = (String, String, String, String, f64);
+
+fn read(rows: &[Row]) -> Result<Vec<Look>, DbError> {
+    let look = |(head, new_classes, photos, groups, alpha): &Row| {
         Ok(Look {
             head: parse("looks.head", head)?,
             new_classes: from_json("looks.new_classes", new_classes)?,
+            photos: from_json("looks.photos_json", photos)?,
             groups: from_json("looks.groups_json", groups)?,
             alpha: *alpha,
         })
     };
-    rows.iter().map(look).collect::<Result<_, DbError>>().map(Some)
+    rows.iter().map(look).collect()
 }

@@ -2,10 +2,11 @@
 //!
 //! Measured where random draws and devices are; the gate only reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::DatasetRow;
 use crate::ids::Digest;
 use crate::names::ClassName;
 
@@ -75,10 +76,36 @@ pub struct Look {
     pub head: Digest,
     /// The classes that its baseline does not have: heads with one in common compete for the same change.
     pub new_classes: Vec<ClassName>,
-    /// The groups that count, by class: for an old class those that the baseline accepts rightly; in a first model all.
+    /// Some near-duplicate groups of those, see [`Look::photos`]: heads with one in common compete as well, under whatever
+    /// name they learned it.
+    pub photos: Vec<Digest>,
+    /// The sealed groups of each class that is proven unharmed, whatever a model answers; in a first model of each class.
     pub groups: BTreeMap<ClassName, u64>,
     /// α′, the level that it is judged at.
     pub alpha: f64,
+}
+
+impl Look {
+    /// The groups with the smallest digests of each of `classes`: of two uploads of about the same photos these are about
+    /// the same (Broder 1997, <https://doi.org/10.1109/SEQUEN.1997.666900>: the bottom of a set is a sample of it).
+    #[must_use]
+    pub fn photos(rows: &[DatasetRow], classes: &[ClassName]) -> Vec<Digest> {
+        const MOST_OF_A_CLASS: usize = 16;
+        let mut photos = BTreeSet::new();
+        for class in classes {
+            let mine: BTreeSet<Digest> = (rows.iter().filter(|row| row.class == *class))
+                .map(|row| row.group)
+                .collect();
+            photos.extend(mine.into_iter().take(MOST_OF_A_CLASS));
+        }
+        photos.into_iter().collect()
+    }
+
+    /// Both learn the same change, by name or by photos.
+    fn competes(&self, other: &Self) -> bool {
+        let same_class = self.new_classes.iter().any(|class| other.new_classes.contains(class));
+        same_class || self.photos.iter().any(|photo| other.photos.contains(photo))
+    }
 }
 
 impl LookCount {
@@ -91,7 +118,7 @@ impl LookCount {
     /// Heads for other changes are no looks: each release is a claim of its own, and the level holds for each.
     #[must_use]
     pub fn of(look: &Look, log: &[Look]) -> Self {
-        let rivals = |other: &&Look| other.new_classes.iter().any(|class| look.new_classes.contains(class));
+        let rivals = |other: &&Look| other.competes(look);
         let until = log
             .iter()
             .rposition(|other| other == look)
@@ -130,10 +157,11 @@ impl LookCount {
     }
 }
 
-/// Every class that counted has half as many groups again.
+/// Every class that counted has half as many groups again; of nothing, anything is more.
 fn has_grown(before: &BTreeMap<ClassName, u64>, now: &BTreeMap<ClassName, u64>) -> bool {
-    let mut counted = before.iter().filter(|(_, n)| **n > 0).peekable();
-    counted.peek().is_some() && counted.all(|(class, n)| now.get(class).copied().unwrap_or_default() * 2 >= n * 3)
+    let counted = before.iter().filter(|(_, n)| **n > 0);
+    let grown = |(class, n): (&ClassName, &u64)| now.get(class).copied().unwrap_or_default() * 2 >= n * 3;
+    before != now && { counted }.all(grown)
 }
 
 #[cfg(test)]
@@ -144,6 +172,7 @@ mod tests {
         Look {
             head: Digest::of(head.as_bytes()),
             new_classes: class.split('+').map(|class| class.parse().unwrap()).collect(),
+            photos: vec![Digest::of(class.as_bytes())],
             groups: [("a".parse().unwrap(), n_groups), ("b".parse().unwrap(), 2 * n_groups)].into(),
             alpha: 0.01,
         }
@@ -173,6 +202,36 @@ mod tests {
         let log = [look("a", "m", 100), look("b", "m+n", 100)];
         assert_eq!(ordinal(&look("c", "n", 100), &log), 2);
         assert_eq!(ordinal(&look("c", "o", 100), &log), 1);
+    }
+
+    #[test]
+    fn another_name_for_the_same_photos_is_the_same_change() {
+        let log = [look("a", "n", 100), look("b", "n", 100)];
+        let renamed = Look {
+            photos: log[0].photos.clone(),
+            ..look("c", "o", 100)
+        };
+        assert_eq!(ordinal(&renamed, &log), 3);
+        // An empty set was no set.
+        let nothing = look("a", "n", 0);
+        assert_eq!(ordinal(&look("b", "n", 10), std::slice::from_ref(&nothing)), 1);
+        assert_eq!(ordinal(&look("b", "n", 0), std::slice::from_ref(&nothing)), 2);
+    }
+
+    #[test]
+    fn the_sample_of_a_class_stays_when_photos_come() {
+        let row = |n: u32, class: &str| DatasetRow {
+            image: Digest::of(&n.to_be_bytes()),
+            class: class.parse().unwrap(),
+            split: crate::dataset::Split::Train,
+            group: Digest::of(&n.to_be_bytes()),
+        };
+        let classes: Vec<ClassName> = vec!["n".parse().unwrap()];
+        let few: Vec<DatasetRow> = (0..100).map(|n| row(n, "n")).chain([row(500, "o")]).collect();
+        let more: Vec<DatasetRow> = (0..130).map(|n| row(n, "n")).collect();
+        let (few, more) = (Look::photos(&few, &classes), Look::photos(&more, &classes));
+        assert_eq!((few.len(), more.len()), (16, 16));
+        assert!(few.iter().filter(|photo| more.contains(photo)).count() >= 8);
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! What a draft can be told before it starts: what its sealed photos can prove, which new class stands in another's way, and
 //! how long it will take.
 
+mod certificate;
+
+pub use certificate::Certificate;
+
 use serde::{Deserialize, Serialize};
 
-use crate::forecast::Forecast;
-use crate::gate::policy::{CheckId, GatePolicy};
-use crate::names::ClassName;
-use crate::stats::{least_n, lower_bound, upper_bound};
+use crate::change::{Look, LookCount};
+use crate::forecast::{Forecast, InTime, Span};
+use crate::gate::policy::GatePolicy;
+use crate::ids::DatasetVersionId;
+use crate::names::{ClassName, DatasetName};
 
 /// The answer of `GET /jobs/{id}/preview`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,71 +27,56 @@ pub struct Preview {
     pub n_wanted: u64,
     /// How long the job will take.
     pub forecast: Forecast,
+    /// Which look at the sealed photos its verdict will be.
+    pub look: NextLook,
+    /// Where the deadline may be too short: what leaving out one dataset version comes to. Quickest first.
+    pub without: Vec<Without>,
 }
 
-/// The best case of a class: nothing lost, everything recognised.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The look that judging a head yet to be made would be, see [`LookCount`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Certificate {
-    /// The class.
-    pub class: ClassName,
-    /// The check that needs most.
-    pub check: CheckId,
-    /// Sealed groups that would count: for an old class those that the baseline accepts rightly.
-    pub n: u64,
-    /// The smallest loss, or the largest recall or precision, that so many groups can show.
-    pub bound: f64,
-    /// What the policy asks for.
-    pub limit: f64,
-    /// The bound is within the limit.
+pub struct NextLook {
+    /// 1 for the first.
+    pub ordinal: u32,
+    /// Looks that the policy allows.
+    pub allowed: u32,
+    /// There is a look left: the verdict can be *pass*.
     pub can_pass: bool,
-    /// Further groups with which it could pass; none where no number would.
-    pub groups_needed: Option<u64>,
+    /// Groups that the sealed photos still have to grow by before the count begins anew.
+    pub n_groups_missing: u64,
 }
 
-impl Certificate {
-    /// Of `n` groups of an old class: the smallest loss they certify.
+impl NextLook {
+    /// The look after those of `log` at what `look` will be judged on.
     #[must_use]
-    pub fn of_old(class: &ClassName, n: u64, policy: &GatePolicy) -> Option<Self> {
-        let alpha = policy.alpha_per_look();
-        let check = policy.checks.iter().find(|check| check.id == CheckId::OldClassLoss)?;
-        let limit = check.limit_for(class);
-        Some(Self {
-            class: class.clone(),
-            check: check.id,
-            n,
-            bound: upper_bound(0, n, alpha),
-            limit,
-            can_pass: n > 0 && upper_bound(0, n, alpha) <= limit,
-            groups_needed: (limit > 0.0).then(|| least_n(limit, alpha).saturating_sub(n)),
-        })
+    pub fn of(look: &Look, log: &[Look], policy: &GatePolicy) -> Self {
+        let count = LookCount::of(look, log);
+        Self {
+            ordinal: count.ordinal,
+            allowed: policy.looks,
+            can_pass: count.is_allowed(policy.looks, policy.alpha),
+            n_groups_missing: count.n_groups_missing,
+        }
     }
+}
 
-    /// Of `n` groups of a class with floors: the floor that needs most.
-    #[must_use]
-    pub fn of_new(class: &ClassName, n: u64, policy: &GatePolicy) -> Option<Self> {
-        let alpha = policy.alpha_per_look();
-        let is_floor = |id: CheckId| {
-            matches!(
-                id,
-                CheckId::NewRecall | CheckId::NewPrecision | CheckId::ClassRecall | CheckId::ClassPrecision
-            )
-        };
-        let floors = policy.checks.iter().filter(|check| is_floor(check.id));
-        let check = floors.max_by(|a, b| a.limit_for(class).total_cmp(&b.limit_for(class)))?;
-        let limit = check.limit_for(class);
-        let bound = lower_bound(n, n, alpha);
-        Some(Self {
-            class: class.clone(),
-            check: check.id,
-            n,
-            bound,
-            limit,
-            can_pass: n > 0 && bound >= limit,
-            // All of n right is a miss rate of at most 1 − limit.
-            groups_needed: (limit < 1.0).then(|| least_n(1.0 - limit, alpha).saturating_sub(n)),
-        })
-    }
+/// The job with one dataset version less.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Without {
+    /// The version.
+    pub version: DatasetVersionId,
+    /// Of which dataset.
+    pub dataset: DatasetName,
+    /// Its number.
+    pub number: i64,
+    /// Photos that nothing else needs and that would not have to be read.
+    pub n_spared: u64,
+    /// How long the job would take.
+    pub total: Span,
+    /// Whether the deadline would be kept.
+    pub in_time: InTime,
 }
 
 /// What a class that is to be learned has in its way.
@@ -105,6 +95,8 @@ pub struct Collision {
     pub nearest_mean: Option<f64>,
     /// The classes it is mistaken for, worst first; at most three.
     pub look_alikes: Vec<LookAlike>,
+    /// What the baseline accepts most of its photos as; none where it accepts none, and in a first model.
+    pub accepted: Option<AcceptedAs>,
     /// Photos of it that another dataset version has under another name.
     pub n_relabelled: u64,
     /// Near-duplicate groups that hold photos of it and of another class.
@@ -130,6 +122,16 @@ pub enum CollisionState {
     Unknown,
 }
 
+/// What the live model says of photos that it has never seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AcceptedAs {
+    /// The old class.
+    pub class: ClassName,
+    /// Share of the photos.
+    pub share: f64,
+}
+
 /// A class that another is mistaken for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -140,8 +142,6 @@ pub struct LookAlike {
     pub taken: f64,
     /// Share of its own photos that the joint probe gives to the new class.
     pub given: f64,
-    /// Share of the new class's photos that the baseline accepts as it; none in a first model.
-    pub accepted: Option<f64>,
 }
 
 impl LookAlike {
@@ -156,6 +156,8 @@ impl LookAlike {
 const COLLIDES: f64 = 0.20;
 /// From here on it is worth a look.
 const CLOSE: f64 = 0.04;
+/// A class that the live model accepts this often under another name is taken from that one: also worth a look.
+const STOLEN: f64 = 0.20;
 
 impl Collision {
     /// Says how bad it is, from what was counted.
@@ -164,11 +166,12 @@ impl Collision {
         let worst = self.look_alikes.first();
         let mutual = worst.map_or(0.0, LookAlike::mutual);
         let two_names = self.n_relabelled + self.n_shared_groups;
+        let stolen = self.accepted.as_ref().is_some_and(|accepted| accepted.share >= STOLEN);
         self.state = match self.joint {
             _ if two_names > 0 && mutual >= CLOSE => CollisionState::Collides,
             None => CollisionState::Unknown,
             Some(_) if mutual >= COLLIDES => CollisionState::Collides,
-            Some(_) if mutual >= CLOSE || two_names > 0 => CollisionState::Close,
+            Some(_) if mutual >= CLOSE || two_names > 0 || stolen => CollisionState::Close,
             Some(_) => CollisionState::Clear,
         };
         let class = &self.class;
@@ -244,8 +247,8 @@ mod tests {
                 class: "fu".parse().unwrap(),
                 taken,
                 given,
-                accepted: Some(0.9),
             }],
+            accepted: None,
             n_relabelled: 0,
             n_shared_groups,
             sentence: String::new(),
@@ -277,22 +280,5 @@ mod tests {
             CollisionState::Close,
             "two names are worth a look"
         );
-    }
-
-    #[test]
-    fn certificates_say_the_best_case() {
-        let (class, pilot) = ("fu".parse().unwrap(), GatePolicy::pilot());
-        let few = Certificate::of_old(&class, 40, &pilot).unwrap();
-        assert_eq!((few.can_pass, few.groups_needed), (false, Some(4)));
-        let enough = Certificate::of_old(&class, 44, &pilot).unwrap();
-        assert_eq!((enough.can_pass, enough.groups_needed), (true, Some(0)));
-        // A precision of 0.90 asks for more than a recall of 0.80.
-        let new = Certificate::of_new(&class, 30, &pilot).unwrap();
-        assert_eq!(
-            (new.check, new.can_pass, new.groups_needed),
-            (CheckId::NewPrecision, false, Some(14))
-        );
-        let root = Certificate::of_new(&class, 30, &GatePolicy::root()).unwrap();
-        assert_eq!((root.check, root.can_pass), (CheckId::ClassPrecision, true));
     }
 }

@@ -9,7 +9,6 @@ mod recipe;
 mod stages;
 mod train;
 
-use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use domain::change::{Look, LookCount};
@@ -22,7 +21,6 @@ use domain::job::{HeadMode, Stage, StageTime, TrainConfig};
 use domain::judge::JudgedClass;
 use domain::metrics::Metrics;
 use domain::model::{BackboneRef, ModelClass, ModelManifest, TrainingRecord};
-use domain::names::ClassName;
 use domain::report::{EvaluationReport, SealedSet};
 use domain::scores::SealedScores;
 use engine::Backbone;
@@ -312,7 +310,7 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
         )
     })?;
     // Written down before anybody sees the verdict: a look that was had counts, whatever becomes of the job.
-    let look = look(input, &plan, &trained, &report, &scores);
+    let look = look(input, &plan, &trained);
     report.looks = observer.look(&look).map(|log| LookCount::of(&look, &log));
     let verdict = stages.run(Stage::Gate, |_| {
         let verdict = domain::gate::decide(&report, &input.policy);
@@ -341,32 +339,9 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
 }
 
 /// The look that judging this head is.
-fn look(input: &JobInput, plan: &Plan, trained: &Trained, report: &EvaluationReport, scores: &SealedScores) -> Look {
+fn look(input: &JobInput, plan: &Plan, trained: &Trained) -> Look {
     let alignment = trained.report.dial.as_ref().map(|dial| dial.alignment.as_slice());
-    let new = plan.classes.iter().skip(plan.n_old);
-    let groups: BTreeMap<ClassName, u64> = match &report.comparison {
-        Some(comparison) => {
-            let old = comparison.old_classes.iter();
-            old.map(|loss| (loss.class.clone(), loss.groups.n)).collect()
-        }
-        None => {
-            let mut seen: BTreeMap<ClassName, BTreeSet<usize>> = BTreeMap::new();
-            for (label, group) in scores.labels.iter().zip(&scores.groups) {
-                seen.entry(plan.classes[*label].name.clone())
-                    .or_default()
-                    .insert(*group);
-            }
-            seen.into_iter()
-                .map(|(class, groups)| (class, groups.len() as u64))
-                .collect()
-        }
-    };
-    Look {
-        head: trained.head.dialless_digest(alignment.unwrap_or_default()),
-        new_classes: new.map(|class| class.name.clone()).collect(),
-        groups,
-        alpha: input.policy.alpha_per_look(),
-    }
+    plan.look(input, trained.head.dialless_digest(alignment.unwrap_or_default()))
 }
 
 /// Drawn from what is judged, so that nobody draws again until a bound suits.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::change::Look;
 use domain::dataset::{DatasetRow, Split};
 use domain::forecast::{TimeBudget, Work};
 use domain::ids::Digest;
@@ -78,6 +79,41 @@ impl Plan {
             baseline_head,
             anchor,
         })
+    }
+
+    /// The look at the sealed photos that judging a head of this name is.
+    pub(super) fn look(&self, input: &JobInput, head: Digest) -> Look {
+        let new_classes: Vec<ClassName> = self.classes[self.n_old..]
+            .iter()
+            .map(|class| class.name.clone())
+            .collect();
+        // What is proven unharmed; a first model has no old class, and each of its classes has a floor.
+        let n_counted = if self.n_old == 0 {
+            self.classes.len()
+        } else {
+            self.n_old
+        };
+        let counted = self.classes.iter().zip(self.sealed_groups(&input.rows)).take(n_counted);
+        Look {
+            head,
+            photos: Look::photos(&input.rows, &new_classes),
+            new_classes,
+            groups: counted
+                .map(|(class, groups)| (class.name.clone(), groups.len() as u64))
+                .collect(),
+            alpha: input.policy.alpha_per_look(),
+        }
+    }
+
+    /// Per class its sealed groups.
+    pub(super) fn sealed_groups(&self, rows: &[DatasetRow]) -> Vec<BTreeSet<Digest>> {
+        let of_class = |class: &ClassName| {
+            let sealed = rows
+                .iter()
+                .filter(|row| row.split == Split::Sealed && row.class == *class);
+            sealed.map(|row| row.group).collect()
+        };
+        self.classes.iter().map(|class| of_class(&class.name)).collect()
     }
 
     /// What the job's times depend on, where so many images had to be read.

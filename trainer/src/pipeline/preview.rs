@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::change::Look;
 use domain::dataset::{DatasetRow, Split};
 use domain::forecast::Work;
 use domain::ids::Digest;
 use domain::model::{BackboneRef, ClassRole};
 use domain::names::ClassName;
-use domain::preview::{Certificate, Collision, CollisionState, LookAlike};
+use domain::preview::{AcceptedAs, Certificate, Collision, CollisionState, LookAlike};
 
 use crate::evaluate::Scores;
 use crate::features::Features;
@@ -69,18 +70,24 @@ impl<'a> Draft<'a> {
                 ));
             }
         }
-        let learned = self.plan.classes.iter().skip(self.plan.n_old);
-        for class in learned.filter(|class| class.role == ClassRole::Accept) {
-            let class = &class.name;
-            let sealed = self
-                .input
-                .rows
-                .iter()
-                .filter(|row| row.split == Split::Sealed && row.class == *class);
-            let groups: BTreeSet<Digest> = sealed.map(|row| row.group).collect();
-            certificates.extend(Certificate::of_new(class, groups.len() as u64, &self.input.policy));
+        let learned = self
+            .plan
+            .classes
+            .iter()
+            .zip(self.plan.sealed_groups(&self.input.rows))
+            .skip(self.plan.n_old);
+        for (class, groups) in learned.filter(|(class, _)| class.role == ClassRole::Accept) {
+            let n = groups.len() as u64;
+            certificates.extend(Certificate::of_new(&class.name, n, &self.input.policy));
         }
         Ok(certificates)
+    }
+
+    /// The look that judging the job's head will be.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        // No head that was judged has this name.
+        self.plan.look(self.input, Digest::of(self.input.job.0.as_bytes()))
     }
 
     /// What each class that is to be learned has in its way, worst first.
@@ -147,7 +154,6 @@ impl<'a> Draft<'a> {
                     class: self.plan.classes[*other].name.clone(),
                     taken: share(&found.joint[place], other_place).unwrap_or_default(),
                     given: share(&found.joint[other_place], place).unwrap_or_default(),
-                    accepted: (*other < self.plan.n_old).then(|| accepted.get(other).copied().unwrap_or_default()),
                 });
             }
             look_alikes.sort_by(|a, b| b.mutual().total_cmp(&a.mutual()));
@@ -156,6 +162,11 @@ impl<'a> Draft<'a> {
         let of_class = |matrix: fn(&Probe) -> &Vec<Vec<u64>>| {
             answers.and_then(|(found, place)| share(&matrix(found)[place], place))
         };
+        let most = accepted.iter().max_by(|a, b| a.1.total_cmp(b.1));
+        let most_accepted = most.map(|(old, share)| AcceptedAs {
+            class: self.plan.classes[*old].name.clone(),
+            share: *share,
+        });
         let n = answers.map_or(0, |(found, place)| found.joint[place].iter().sum());
         Collision {
             class: class.clone(),
@@ -164,6 +175,7 @@ impl<'a> Draft<'a> {
             joint: of_class(|found| &found.joint),
             nearest_mean: of_class(|found| &found.nearest_mean),
             look_alikes,
+            accepted: most_accepted,
             n_relabelled: self
                 .input
                 .relabelled
