@@ -136,6 +136,7 @@ fn report(world: &World, policy: &GatePolicy) -> usize {
             l2: 0.0,
             temperature: 1.0,
             dial: None,
+            recipes: None,
             cut_short: false,
         },
         candidate: counts.candidate,

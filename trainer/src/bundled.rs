@@ -4,7 +4,7 @@ use engine::{Backbone, Preprocessing, Recipe, Spec};
 
 use crate::backbones::Backbones;
 
-static WEIGHTS: &[u8] = include_bytes!("../assets/efficientnet_lite0.features.fp16.safetensors");
+pub(crate) static WEIGHTS: &[u8] = include_bytes!("../assets/efficientnet_lite0.features.fp16.safetensors");
 
 /// Load the bundled backbone: EfficientNet-Lite0, block 10, a 4 × 4 grid.
 ///

@@ -194,11 +194,26 @@ mod tests {
         (verdict.state, verdict.summary().structural_failure, verdict.sentence)
     }
 
+    /// The bundled backbone, but for the last bit of one number of one folded batch norm's bias.
+    fn with_one_bias_bit_turned() -> engine::Backbone {
+        let clean = crate::bundled::WEIGHTS;
+        let tensors = safetensors::SafeTensors::deserialize(clean).unwrap();
+        let names = tensors.names().into_iter().filter(|name| name.ends_with("bias"));
+        let name = names.min().unwrap();
+        let place = tensors.tensor(name).unwrap().data().as_ptr() as usize - clean.as_ptr() as usize;
+        let mut bytes = clean.to_vec();
+        bytes[place] ^= 1;
+        let like = crate::bundled::backbone();
+        let (spec, recipe) = (like.spec().clone(), like.recipes()[0]);
+        engine::Backbone::load(spec, recipe, like.preprocessing().clone(), &bytes).unwrap()
+    }
+
     #[test]
     fn one_bit_of_an_old_row_or_of_the_backbone_fails_the_gate() {
         let (baseline, before, report, head) = appended();
         let backbone = baseline.backbone.clone();
-        let (same, other) = (Digest::of(b"numbers"), Digest::of(b"numbers with one bit turned"));
+        let (whole, flipped) = (crate::bundled::backbone(), with_one_bias_bit_turned());
+        let (same, other) = (whole.current_digest(), flipped.current_digest());
         let with =
             |head: &Head, backbone: &BackboneRef, frozen| judged((&baseline, &before, &report), head, backbone, frozen);
         let clean = with(&head, &backbone, (same, same));
@@ -212,7 +227,7 @@ mod tests {
         let mut constant = head.clone();
         constant.mean[0] = f32::from_bits(constant.mean[0].to_bits() ^ 1);
         let retensored = BackboneRef {
-            tensors: other,
+            tensors: flipped.tensors_digest(),
             ..backbone.clone()
         };
         let harmed = [

@@ -3,6 +3,7 @@
 mod dial;
 mod explain;
 mod npz;
+mod policies;
 mod simulate;
 
 use std::path::PathBuf;
@@ -35,6 +36,16 @@ pub enum Action {
         #[arg(long, value_name = "B", allow_negative_numbers = true, conflicts_with = "at")]
         turn: Option<f64>,
     },
+    /// What a model can be held to: the policies that come with the product, and the project's own.
+    Policies,
+    /// One policy as TOML, to be edited; or save one of the project's own.
+    Policy {
+        /// Its name.
+        name: String,
+        /// Save this TOML file as the next version of it.
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
+    },
     /// Judge models that were trained elsewhere, by their logits; asks no server.
     ///
     /// Each FILE is an .npz with `baseline_logits` (n, k) and `candidate_logits` (n, k + m), float; `labels` (n,) and
@@ -65,6 +76,17 @@ pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<Ex
                 Some(offset) => dial::turn(&model, offset, api, output).await,
                 None => dial::show(&model, &at, api, output).await,
             }
+        }
+        Action::Policies => {
+            policies::list(api, output).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Policy { name, save } => {
+            match save {
+                Some(file) => policies::save(&name, &file, api, output).await?,
+                None => policies::show(&name, api, output).await?,
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Action::Simulate { files, policy } => simulate::run(&files, &policy, output),
     }

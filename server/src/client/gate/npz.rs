@@ -4,8 +4,18 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use npyz::{Deserialize, NpyFile, Order};
+use npyz::{NpyFile, Order};
 use zip::ZipArchive;
+
+/// Returns the file's values as the first of some kinds that they are of; goes on where they are of none.
+macro_rules! of_kind {
+    ($file:ident, $into:ty: $($kind:ty),+) => {
+        $($file = match $file.try_data::<$kind>() {
+            Ok(data) => return Some(data.map(|value| value.map(<$into>::from)).collect()),
+            Err(file) => file,
+        };)+
+    };
+}
 
 /// The most numbers that an array may have: 1 GiB as f64.
 const MOST_NUMBERS: u64 = 1 << 27;
@@ -31,35 +41,38 @@ impl Npz {
         Ok(Self { archive })
     }
 
-    /// An array of real numbers, float32 or float64.
+    /// An array of real numbers: floating point of any width, or integers.
     ///
     /// # Errors
     /// There is none of this name, or it holds something else.
     pub(super) fn reals(&mut self, name: &str) -> Result<Array<f64>, String> {
-        self.array(name, "float32 or float64", |file| {
-            let file = match file.try_data::<f32>() {
-                Ok(data) => return Some(data.map(|value| value.map(f64::from)).collect()),
-                Err(file) => file,
-            };
-            file.try_data::<f64>().ok().map(Iterator::collect)
+        self.array(name, "numbers", |mut file| {
+            of_kind!(file, f64: f64, f32, half::f16, i8, u8, i16, u16, i32, u32);
+            // Beyond 2^53 an integer is no exact f64; logits and thresholds are far below.
+            #[expect(clippy::cast_precision_loss, reason = "logits and thresholds are far below 2^53")]
+            match file.try_data::<i64>() {
+                Ok(data) => Some(data.map(|value| value.map(|value| value as f64)).collect()),
+                Err(_) => None,
+            }
         })
     }
 
-    /// An array of integers, int32 or int64.
+    /// An array of integers of any width.
     ///
     /// # Errors
-    /// There is none of this name, or it holds something else.
+    /// There is none of this name, it holds something else, or a number that is no i64.
     pub(super) fn integers(&mut self, name: &str) -> Result<Array<i64>, String> {
-        self.array(name, "int32 or int64", |file| {
-            let file = match file.try_data::<i32>() {
-                Ok(data) => return Some(data.map(|value| value.map(i64::from)).collect()),
-                Err(file) => file,
-            };
-            file.try_data::<i64>().ok().map(Iterator::collect)
+        self.array(name, "integers", |mut file| {
+            of_kind!(file, i64: i64, i32, i16, i8, u32, u16, u8);
+            let wide = |value: u64| i64::try_from(value).map_err(std::io::Error::other);
+            match file.try_data::<u64>() {
+                Ok(data) => Some(data.map(|value| value.and_then(wide)).collect()),
+                Err(_) => None,
+            }
         })
     }
 
-    fn array<T: Deserialize>(
+    fn array<T: Copy>(
         &mut self,
         name: &str,
         kinds: &str,
@@ -80,19 +93,22 @@ impl Npz {
         if n.is_none_or(|n| n > MOST_NUMBERS) {
             return Err(format!("{name} has more than {MOST_NUMBERS} numbers"));
         }
-        if file.order() == Order::Fortran && shape.len() > 1 {
-            return Err(format!(
-                "{name} is in Fortran order: save numpy.ascontiguousarray of it"
-            ));
-        }
-        let values = read(file).ok_or_else(|| format!("{name} must be {kinds}"))?;
-        let shape = shape
+        let is_fortran = file.order() == Order::Fortran;
+        let values = read(file).ok_or_else(|| format!("{name} must hold {kinds}"))?;
+        let values = values.map_err(|error| unreadable(&error))?;
+        let sides = shape
             .into_iter()
             .map(|side| usize::try_from(side).unwrap_or(usize::MAX));
-        Ok(Array {
-            shape: shape.collect(),
-            values: values.map_err(|error| unreadable(&error))?,
-        })
+        let shape: Vec<usize> = sides.collect();
+        let values = match shape[..] {
+            // What numpy keeps of a transposed array: column after column.
+            [rows, columns] if is_fortran => {
+                let at = |place: usize| values[place % columns * rows + place / columns];
+                (0..values.len()).map(at).collect()
+            }
+            _ => values,
+        };
+        Ok(Array { shape, values })
     }
 }
 
@@ -133,22 +149,39 @@ mod tests {
         assert_eq!(Npz::open(file.path()).unwrap().reals("a").unwrap(), real);
         let scalar = npz(&[], Order::C, &[0.9_f64]);
         assert_eq!(Npz::open(scalar.path()).unwrap().reals("a").unwrap().values, [0.9]);
-        for file in [npz(&[2], Order::C, &[-1_i32, 7]), npz(&[2], Order::C, &[-1_i64, 7])] {
+        for file in [
+            npz(&[2], Order::C, &[-1_i8, 7]),
+            npz(&[2], Order::C, &[-1_i16, 7]),
+            npz(&[2], Order::C, &[-1_i32, 7]),
+            npz(&[2], Order::C, &[-1_i64, 7]),
+        ] {
             assert_eq!(Npz::open(file.path()).unwrap().integers("a").unwrap().values, [-1, 7]);
         }
+        let unsigned = npz(&[2], Order::C, &[1_u64, 7]);
+        assert_eq!(
+            Npz::open(unsigned.path()).unwrap().integers("a").unwrap().values,
+            [1, 7]
+        );
+        // numpy.savez of a transposed array: column after column.
+        let fortran = npz(&[2, 3], Order::Fortran, &[1.0_f32, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        let read = Npz::open(fortran.path()).unwrap().reals("a").unwrap();
+        assert_eq!(
+            (read.shape, read.values),
+            (vec![2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+        );
     }
 
     #[test]
     fn what_cannot_be_used_is_named() {
         let said = |file: &tempfile::NamedTempFile, name| {
             let mut npz = Npz::open(file.path()).unwrap();
-            npz.reals(name).unwrap_err()
+            npz.integers(name).unwrap_err()
         };
-        let real = npz(&[2, 2], Order::Fortran, &[0.5_f32, -1.0, 2.0, 8.0]);
-        assert!(said(&real, "a").contains("ascontiguousarray"));
+        let real = npz(&[2, 2], Order::C, &[0.5_f32, -1.0, 2.0, 8.0]);
         assert_eq!(said(&real, "tau"), "there is no array tau; the file has a");
-        let integers = npz(&[2], Order::C, &[1_i64, 2]);
-        assert_eq!(said(&integers, "a"), "a must be float32 or float64");
+        assert_eq!(said(&real, "a"), "a must hold integers");
+        let huge = npz(&[1], Order::C, &[u64::MAX]);
+        assert!(said(&huge, "a").starts_with("a cannot be read"), "{}", said(&huge, "a"));
         assert!(Npz::open(Path::new("/nowhere.npz")).is_err());
         let mut text = tempfile::NamedTempFile::new().unwrap();
         text.write_all(b"no archive").unwrap();

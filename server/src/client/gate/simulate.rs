@@ -12,6 +12,7 @@ use trainer::evaluate::Answers;
 use trainer::head::Logits;
 
 use super::npz::{Array, Npz};
+use super::policies;
 use crate::client::error::ClientError;
 use crate::client::output::{Output, percent};
 
@@ -20,24 +21,62 @@ use crate::client::output::{Output, percent};
 struct Line<'a> {
     file: &'a str,
     verdict: VerdictState,
-    checks: &'a [Check],
+    checks: Vec<Judged<'a>>,
 }
 
-/// Judges each file and prints as it goes.
+/// What a script needs of a check.
+#[derive(Serialize)]
+struct Judged<'a> {
+    id: CheckId,
+    class: Option<&'a ClassName>,
+    value: Option<f64>,
+    lower: Option<f64>,
+    upper: Option<f64>,
+    limit: f64,
+    n: u64,
+    verdict: VerdictState,
+}
+
+impl<'a> From<&'a Check> for Judged<'a> {
+    fn from(check: &'a Check) -> Self {
+        Self {
+            id: check.id,
+            class: check.class.as_ref(),
+            value: check.value,
+            lower: check.lower,
+            upper: check.upper,
+            limit: check.limit,
+            n: check.n,
+            verdict: check.verdict,
+        }
+    }
+}
+
+/// Judges each file and prints as it goes. A file that cannot be judged is told and keeps no other from its answer; the exit
+/// code is 1 then.
 pub(super) fn run(files: &[std::path::PathBuf], policy: &str, output: &Output) -> Result<ExitCode, ClientError> {
     let policy = read_policy(policy)?;
+    let mut code = ExitCode::SUCCESS;
     for path in files {
-        let verdict = judge(path, &policy).map_err(|reason| ClientError::File {
-            action: "judge",
-            path: path.clone(),
-            reason,
-        })?;
+        let verdict = match judge(path, &policy) {
+            Ok(verdict) => verdict,
+            Err(reason) => {
+                let error = ClientError::File {
+                    action: "judge",
+                    path: path.clone(),
+                    reason,
+                };
+                code = error.exit_code();
+                output.error(&error);
+                continue;
+            }
+        };
         let file = path.display().to_string();
         if output.json {
             let line = Line {
                 file: &file,
                 verdict: verdict.state,
-                checks: &verdict.checks,
+                checks: verdict.checks.iter().map(Judged::from).collect(),
             };
             let line = serde_json::to_string(&line).expect("answers serialise to JSON");
             output.line(&line);
@@ -45,7 +84,7 @@ pub(super) fn run(files: &[std::path::PathBuf], policy: &str, output: &Output) -
             print(&file, &verdict, output);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn judge(path: &Path, policy: &GatePolicy) -> Result<Verdict, String> {
@@ -112,46 +151,14 @@ fn column(name: &str, array: Array<i64>) -> Result<Vec<i64>, String> {
 fn read_policy(name: &str) -> Result<GatePolicy, ClientError> {
     let policy = match GatePolicy::named(name) {
         Some(policy) => policy,
-        None => parsed(Path::new(name))?,
+        None => policies::from_file(Path::new(name))?,
     };
     if policy.checks.iter().all(|check| check.id != CheckId::OldClassLoss) {
-        return Err(unusable(
+        return Err(policies::unusable(
             name,
             "it does not list old_class_loss, the check that is judged here".to_owned(),
         ));
     }
-    Ok(policy)
-}
-
-fn unusable(path: impl AsRef<Path>, reason: String) -> ClientError {
-    ClientError::File {
-        action: "use the policy",
-        path: path.as_ref().to_owned(),
-        reason,
-    }
-}
-
-fn parsed(path: &Path) -> Result<GatePolicy, ClientError> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let shipped: Vec<String> = GatePolicy::shipped().into_iter().map(|policy| policy.name).collect();
-        unusable(
-            path,
-            format!(
-                "{error}; the policies that come with the product are {}",
-                shipped.join(", ")
-            ),
-        )
-    })?;
-    let mut table: toml::Table = toml::from_str(&text).map_err(|error| unusable(path, error.to_string()))?;
-    let stem = path.file_stem().map_or("policy".into(), |stem| stem.to_string_lossy());
-    table
-        .entry("name")
-        .or_insert_with(|| toml::Value::String(stem.into_owned()));
-    table.entry("version").or_insert(toml::Value::Integer(1));
-    let policy: GatePolicy = table
-        .try_into()
-        .map_err(|error: toml::de::Error| unusable(path, error.to_string()))?;
-    policy.validate_numbers().map_err(|reason| unusable(path, reason))?;
     Ok(policy)
 }
 

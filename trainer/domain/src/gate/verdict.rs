@@ -102,9 +102,9 @@ pub struct Check {
     pub class: Option<ClassName>,
     /// What was observed: x / n, or the change; none where n = 0.
     pub value: Option<f64>,
-    /// Lower bound at α′.
+    /// Lower bound: of a floor at α′, where it passes; of a loss at α′/K over its K classes, where it fails.
     pub lower: Option<f64>,
-    /// Upper bound at α′.
+    /// Upper bound: of a loss at α′, where it passes; of a floor at α′/K over its K classes, where it fails.
     pub upper: Option<f64>,
     /// The limit.
     pub limit: f64,

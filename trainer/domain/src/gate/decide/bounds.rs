@@ -32,7 +32,7 @@ pub(super) fn at_most(
         limit,
         groups_needed,
     };
-    bounded(&said, alpha, words::at_most(&said))
+    bounded(&said, (harm, upper), words::at_most(&said))
 }
 
 /// A proportion of right answers that must reach its floor.
@@ -55,7 +55,7 @@ pub(super) fn floor(check: &PolicyCheck, class: &ClassName, groups: GroupCount, 
         limit,
         groups_needed,
     };
-    bounded(&said, alpha, words::floor(&said))
+    bounded(&said, (lower, best), words::floor(&said))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of checks and groups are small")]
@@ -80,7 +80,9 @@ const fn judge(groups: GroupCount, good: bool, bad: bool) -> VerdictState {
     }
 }
 
-fn bounded(said: &words::Said<'_>, alpha: f64, sentence: words::Sentence) -> Check {
+/// `interval` holds the bounds that the verdict was made of: one of them passes a check at α′, the other fails it at α′/K.
+/// Of nothing they are 0 and 1, and nothing is observed.
+fn bounded(said: &words::Said<'_>, interval: (f64, f64), sentence: words::Sentence) -> Check {
     let GroupCount { x, n } = said.groups;
     let measured = measured(said.groups);
     #[expect(clippy::cast_precision_loss, reason = "counts of groups are far below 2^53")]
@@ -89,8 +91,8 @@ fn bounded(said: &words::Said<'_>, alpha: f64, sentence: words::Sentence) -> Che
         id: said.id,
         class: said.class.cloned(),
         value,
-        lower: measured.then(|| lower_bound(x, n, alpha)),
-        upper: measured.then(|| upper_bound(x, n, alpha)),
+        lower: Some(if measured { interval.0 } else { 0.0 }),
+        upper: Some(if measured { interval.1 } else { 1.0 }),
         limit: said.limit,
         x,
         n,
