@@ -1,6 +1,7 @@
 //! Small pieces that pages are made of; pure functions of domain types.
 
 pub(crate) mod charts;
+pub(crate) mod check;
 pub(crate) mod error;
 pub(crate) mod form;
 pub(crate) mod hour;
