@@ -1,6 +1,7 @@
 // The operator's story by mouse and by keyboard, in both languages, against a real server with a live baseline.
 import { join } from "node:path";
 import { WIDTHS, check, end, hydrated, inspect, keepSession, open, same, steady, test, url } from "./harness.mjs";
+import { failing, unproven } from "./verdicts.mjs";
 
 const photos = process.env.REHEAD_PHOTOS;
 const TAUS = ["0.500", "0.720", "0.900", "0.950", "0.999"];
@@ -158,16 +159,32 @@ async function story(page, name, archive) {
   same((await api("/channels/production")).current.model, before.current.model, "what is live after the undo");
 }
 
-/** At each threshold the page shows what the API's report at that threshold says. */
+const signed = (change) => {
+  const text = percent(Math.abs(change));
+  return text === "0" ? text : `${change < 0 ? "−" : "+"}${text}`;
+};
+
+/** At each threshold of all classes the page shows what the API's report at that threshold says, and judges nothing anew. */
 async function slider(page, model) {
+  const verdict = await page.textContent(".banner-title");
+  await page.click("#curves .chip:last-of-type");
   for (const tau of TAUS) {
     await drag(page, tau);
+    same(await page.textContent(".banner-title"), verdict, `the verdict at ${tau}`);
+    check(await page.isDisabled(".banner .primary"), `nothing is published from ${tau}`);
+    check((await page.textContent(".what-if")).includes(`τ = ${tau}`), `what if ${tau}`);
     const report = await api(`/models/${model}/report?tau=${tau}`);
     const expected = Object.fromEntries(
       report.candidate.per_class.map((metrics) => {
         const before = report.baseline.per_class.find((other) => other.class === metrics.class);
         const loss = report.comparison.old_classes.find((old) => old.class === metrics.class);
-        const figures = [before ? percent(before.recall) : "–", percent(metrics.recall), loss ? `${loss.images.x}` : "–"];
+        const figures = [
+          `${metrics.n}`,
+          before ? percent(before.recall) : "–",
+          percent(metrics.recall),
+          before ? signed((metrics.true_accepts - before.true_accepts) / metrics.n) : "–",
+          loss ? `${loss.images.x}` : "–",
+        ];
         return [metrics.class, figures];
       }),
     );
@@ -189,7 +206,9 @@ async function slider(page, model) {
     const figure = await page.textContent(".figures div:nth-child(2) dd");
     same(figure.replace(/\D+/g, " ").trim(), `${lost} ${report.comparison.n_right}`, `lost at ${tau}`);
   }
-  await page.click(".slider .button");
+  await page.click(".what-if .button");
+  await page.waitForSelector(".what-if", { state: "detached" });
+  check(await page.isEnabled(".banner .primary"), "what is judged can be published");
 }
 
 async function drag(page, tau) {
@@ -269,9 +288,18 @@ await test("a threshold of the new class alone stays what it is until the slider
   await page.waitForSelector("#tau:not([disabled])");
   const row = page.locator("#classes tbody tr", { hasText: "fu-ma" });
   const recall = report.candidate.per_class.find((one) => one.class === "fu-ma").recall;
-  same(await row.locator("td.n >> nth=1").textContent(), percent(recall), "recall at the model's own thresholds");
+  same(await page.textContent("#tau + output"), "0.970", "the slider stands where the shown class does");
+  same(await row.locator("td.n >> nth=2").textContent(), percent(recall), "recall at the model's own thresholds");
   await slider(page, job.model);
-  same(await row.locator("td.n >> nth=1").textContent(), percent(recall), "recall after going back to them");
+  same(await row.locator("td.n >> nth=2").textContent(), percent(recall), "recall after going back to them");
+  // A class alone: the others stay, and the address says so.
+  const of = report.classes.findIndex((one) => one.name === "fu-ma");
+  await page.click(`#curves .chip >> nth=${of}`);
+  await drag(page, "0.500");
+  same(new URL(page.url()).search, `?tau=${",".repeat(of)}0.500`, "the address of one class's threshold");
+  const before = report.baseline.per_class[0].recall;
+  same(await page.textContent(`#classes tbody tr:has(b:text-is("${report.classes[0].name}")) td.n >> nth=1`), percent(before), "an old class");
+  await page.click(".slider .button");
   same(new URL(page.url()).search, "", "no threshold in the address");
   await page.close();
 });
@@ -285,6 +313,10 @@ await test("a review by hand: order, shares, a photo over the page, the dial tur
   await page.click("#classes .sort >> nth=0");
   const names = await page.$$eval("#classes tbody th b", (all) => all.map((one) => one.textContent));
   same(names, [...names].sort(), "classes by name");
+  same(await page.getAttribute("#classes th[aria-sort]", "aria-sort"), "ascending", "which way they are sorted");
+  await page.click("#classes .sort >> nth=0");
+  const back = await page.$$eval("#classes tbody th b", (all) => all.map((one) => one.textContent));
+  same(back, [...names].reverse(), "and the other way round");
 
   await page.click("#confusion input[type=checkbox]");
   const [first] = report.candidate.confusion;
@@ -326,6 +358,10 @@ await test("a review by hand: order, shares, a photo over the page, the dial tur
   }
   await page.close();
 });
+
+await test("the review of an unproven model says what is open", () => unproven({ api, go }));
+
+await test("the review of a failing model says what is wrong", () => failing({ api, go }));
 
 await test("a draft says what stands in its way before it starts", async () => {
   const { id } = await api("/jobs", { baseline: "production", datasets: ["fu-ma"], deadline_s: 1 });

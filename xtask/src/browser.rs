@@ -13,7 +13,7 @@ use crate::server::{self, Server};
 use crate::{demo, machine, node};
 
 /// The scripts; they run from the folder where their packages are installed.
-const SCRIPTS: [&str; 2] = ["harness.mjs", "story.mjs"];
+const SCRIPTS: [&str; 3] = ["harness.mjs", "story.mjs", "verdicts.mjs"];
 
 /// What the browser's stage needs of the machine.
 pub(crate) struct Tools {

@@ -9,6 +9,7 @@ pub(crate) struct Column {
     head: AnyView,
     class: Option<&'static str>,
     is_seen: bool,
+    sorted: Option<Signal<Option<&'static str>>>,
 }
 
 impl Column {
@@ -18,6 +19,7 @@ impl Column {
             head,
             class: None,
             is_seen: true,
+            sorted: None,
         }
     }
 
@@ -27,6 +29,7 @@ impl Column {
             head,
             class: Some("n"),
             is_seen: true,
+            sorted: None,
         }
     }
 
@@ -36,7 +39,14 @@ impl Column {
             head,
             class: None,
             is_seen: false,
+            sorted: None,
         }
+    }
+
+    /// The rows can stand in its order, and `sorted` says which way they do: `ascending` or `descending`.
+    pub(crate) const fn sorted(mut self, sorted: Signal<Option<&'static str>>) -> Self {
+        self.sorted = Some(sorted);
+        self
     }
 }
 
@@ -60,7 +70,12 @@ pub(crate) fn DataTable(
             } else {
                 view! { <span class="unseen">{column.head}</span> }
             };
-            view! { <th scope="col" class=column.class>{head}</th> }
+            let sorted = column.sorted;
+            view! {
+                <th scope="col" class=column.class aria-sort=move || sorted.and_then(|sorted| sorted.get())>
+                    {head}
+                </th>
+            }
         })
         .collect();
     view! {

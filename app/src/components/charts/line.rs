@@ -90,6 +90,22 @@ pub(crate) struct Marker {
     pub(crate) text: String,
 }
 
+/// A third number of every point, said beside the two that are drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Third {
+    /// What it is.
+    pub(crate) label: String,
+    /// Of each line the numbers of its points; shorter where some have none.
+    pub(crate) values: Vec<Vec<f64>>,
+}
+
+impl Third {
+    fn of(&self, series: usize, point: usize) -> Option<String> {
+        let value = self.values.get(series)?.get(point)?;
+        Some(format!("{value:.3}"))
+    }
+}
+
 /// Everything that does not move.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lines {
@@ -123,10 +139,18 @@ impl Lines {
 
 /// The chart.
 #[component]
-pub(crate) fn LineChart(lines: Lines, #[prop(into)] marker: Signal<Option<Marker>>) -> impl IntoView {
+pub(crate) fn LineChart(
+    lines: Lines,
+    #[prop(into)] marker: Signal<Option<Marker>>,
+    /// Where another line stands at the same choice.
+    #[prop(optional)]
+    other: Option<Signal<Option<Marker>>>,
+    #[prop(optional)] third: Option<Third>,
+) -> impl IntoView {
     let under = RwSignal::<Option<(usize, usize)>>::new(None);
     let frame = NodeRef::<Div>::new();
     let drawn = StoredValue::new(lines.clone());
+    let thirds = StoredValue::new(third.clone());
     let point_at = move |event: PointerEvent| {
         let Some(frame) = frame.get_untracked() else { return };
         let rect = frame.get_bounding_client_rect();
@@ -139,16 +163,25 @@ pub(crate) fn LineChart(lines: Lines, #[prop(into)] marker: Signal<Option<Marker
     };
     let tip = move || {
         let (series, point) = under.get()?;
+        let more = thirds.with_value(|third| {
+            let third = third.as_ref()?;
+            Some(format!(" · {} {}", third.label, third.of(series, point)?))
+        });
         drawn.with_value(|lines| {
             let series = lines.series.get(series)?;
             let (x, y) = *series.points.get(point)?;
-            let text = format!("{}: {} · {}", series.name, number(x), number(y));
+            let (x_text, y_text, more) = (number(x), number(y), more.unwrap_or_default());
+            let text = format!("{}: {x_text} · {y_text}{more}", series.name);
             Some(flag(lines, "tip", x, y, text))
         })
     };
+    let mark_at = move |class: &'static str, marker: Option<Marker>| {
+        let marker = marker?;
+        drawn.with_value(|lines| Some(flag(lines, class, marker.x, marker.y, marker.text)))
+    };
     let mark = move || {
-        let marker = marker.get()?;
-        drawn.with_value(|lines| Some(flag(lines, "marker", marker.x, marker.y, marker.text)))
+        let beneath = mark_at("marker other", other.and_then(|other| other.get()));
+        view! { {beneath} {mark_at("marker", marker.get())} }
     };
     let bottom = lines.bottom();
     let bands: Vec<_> = lines
@@ -181,7 +214,7 @@ pub(crate) fn LineChart(lines: Lines, #[prop(into)] marker: Signal<Option<Marker
                     {live(tip)}
                 </svg>
             </div>
-            <Behind lines=lines.clone()/>
+            <Behind lines=lines.clone() third/>
         </figure>
     }
 }
@@ -227,10 +260,11 @@ fn flag(lines: &Lines, class: &'static str, x: f64, y: f64, text: String) -> Any
         ("start", 10.0)
     };
     let dy = if y < lines.size.height / 2.0 { 20.0 } else { -10.0 };
+    let text = (!text.is_empty()).then(|| view! { <text x=x + dx y=y + dy text-anchor=anchor>{text}</text> });
     view! {
         <g class=format!("chart-{class}")>
             <circle cx=x cy=y r="5"/>
-            <text x=x + dx y=y + dy text-anchor=anchor>{text}</text>
+            {text}
         </g>
     }
 }
@@ -264,13 +298,15 @@ fn nearest(lines: &Lines, x: f64, y: f64) -> Option<(usize, usize)> {
 
 /// The numbers behind the lines.
 #[component]
-fn Behind(lines: Lines) -> impl IntoView {
+fn Behind(lines: Lines, third: Option<Third>) -> impl IntoView {
     let i18n = use_i18n();
     let most = (MOST_ROWS / lines.series.len().max(1)).max(LEAST_ROWS);
     let rows: Vec<_> = lines
         .series
         .iter()
-        .flat_map(|series| {
+        .enumerate()
+        .flat_map(|(at, series)| {
+            let third = third.as_ref();
             let step = series.points.len().div_ceil(most).max(1);
             let last = series.points.len().saturating_sub(1);
             let name = series.name.clone();
@@ -279,12 +315,16 @@ fn Behind(lines: Lines) -> impl IntoView {
                 .iter()
                 .enumerate()
                 .filter(move |(idx, _)| idx % step == 0 || *idx == last)
-                .map(move |(_, (x, y))| {
+                .map(move |(idx, (x, y))| {
+                    let third = third.map(|third| {
+                        view! { <td class="n">{third.of(at, idx).unwrap_or_else(|| "–".to_owned())}</td> }
+                    });
                     view! {
                         <tr>
                             <th scope="row">{name.clone()}</th>
                             <td class="n">{number(*x)}</td>
                             <td class="n">{number(*y)}</td>
+                            {third}
                         </tr>
                     }
                 })
@@ -300,6 +340,7 @@ fn Behind(lines: Lines) -> impl IntoView {
                             <th scope="col">{t!(i18n, chart.line)}</th>
                             <th scope="col" class="n">{lines.x.label.clone()}</th>
                             <th scope="col" class="n">{lines.y.label.clone()}</th>
+                            {third.map(|third| view! { <th scope="col" class="n">{third.label}</th> })}
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>

@@ -1,20 +1,23 @@
 //! The verdict in one sentence, what to do next, and doing it.
 
 use domain::api::NewRelease;
+use domain::gate::headline::Headline;
 use domain::gate::policy::CheckId;
 use domain::gate::verdict::VerdictState;
-use domain::names::ChannelName;
+use domain::names::{ChannelName, ClassName};
 use domain::release::Channel;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 
 use super::{Candidate, Judgement};
 use crate::backend::BackendError;
+use crate::components::check::check_name;
 use crate::components::error::Refusal;
 use crate::components::loaded::segment;
+use crate::components::number::percent;
 use crate::components::sending::{Sending, refreshed};
-use crate::components::{live, view};
-use crate::language::{said, t, use_i18n};
+use crate::components::view;
+use crate::language::{I18n, said, t, use_i18n};
 
 #[component]
 pub(super) fn Banner(
@@ -38,59 +41,22 @@ pub(super) fn Banner(
         close.run(());
         reload.run(());
     });
-    let state = move || judged.with(|judged| judged.verdict.state);
-    let class = move || format!("banner {}", state().as_str());
-    let proven = move || {
-        judged.with(|judged| {
-            let mine = judged
-                .verdict
-                .checks
-                .iter()
-                .filter(|check| check.id == CheckId::OldClassLoss);
-            let (all, passed) = mine.fold((0, 0), |(all, passed), check| {
-                (all + 1, passed + usize::from(check.verdict == VerdictState::Pass))
-            });
-            (passed, all)
-        })
-    };
-    let harms = move || {
-        judged.with(|judged| {
-            judged.verdict.checks.iter().any(|check| {
-                let harm = matches!(
-                    check.id,
-                    CheckId::OldClassLoss
-                        | CheckId::RecallChange
-                        | CheckId::NegativeFlips
-                        | CheckId::AnchorLoss
-                        | CheckId::FalseNew
-                        | CheckId::Calibration
-                        | CheckId::Structural
-                );
-                harm && check.verdict == VerdictState::Fail
-            })
-        })
-    };
-    let title = move || {
-        let (passed, all) = proven();
-        match (state(), all) {
-            (VerdictState::Pass, 0) => t!(i18n, banner.pass_first),
-            (VerdictState::Pass, _) => t!(i18n, banner.pass, n = all),
-            (VerdictState::Unproven, 0) => t!(i18n, banner.unproven_first),
-            (VerdictState::Unproven, _) => t!(i18n, banner.unproven, passed = passed, n = all),
-            (VerdictState::Fail, _) if harms() => t!(i18n, banner.fail),
-            (VerdictState::Fail, _) => t!(i18n, banner.fail_floor),
-        }
-    };
-    let moved = move || {
-        judged.with(|judged| {
-            let tau = judged.moved_to?;
-            Some(t!(i18n, banner.moved, tau = format!("{tau:.3}")))
-        })
-    };
-    let sentence = move || {
-        let (en, zh) = judged.with(|judged| (judged.verdict.sentence.clone(), judged.verdict.sentence_zh.clone()));
-        said(i18n, en, zh)
-    };
+    let is_moved = Memo::new(move |_| judged.with(|judged| judged.is_moved));
+    let verdict = &candidate.verdict;
+    let class = format!("banner {}", verdict.state.as_str());
+    let headline = verdict.headline();
+    let is_never = candidate.model.verdict.structural_failure;
+    let title = titled(i18n, headline);
+    let looks = verdict
+        .checks
+        .iter()
+        .find(|check| check.id == CheckId::Looks && check.x > 0);
+    let looks = looks.map(|check| {
+        let (at, of) = (check.x, check.n);
+        view! { <span class="look">{t!(i18n, banner.look, at = at, of = of)}</span> }
+    });
+    let sentence = said(i18n, verdict.sentence.clone(), verdict.sentence_zh.clone());
+    let more = more_photos(i18n, &candidate);
     let live_on: Vec<_> = candidate
         .channels
         .iter()
@@ -105,42 +71,106 @@ pub(super) fn Banner(
             view! { <span class="tag pass">{t!(i18n, banner.live, channel = name)}</span> " " }
         })
         .collect();
-    let structural = candidate.model.verdict.structural_failure;
-    let more_photos = format!("/datasets/{}", segment(candidate.source.dataset_name.as_str()));
+    let publish = (!is_never).then(|| {
+        view! {
+            <button
+                type="button"
+                class="button primary"
+                aria-expanded=move || publishing.get().to_string()
+                aria-controls="publish"
+                disabled=move || is_moved.get()
+                title=move || is_moved.get().then(|| t_string!(i18n, what_if.verdict))
+                on:click=move |_| publishing.update(|open| *open = !*open)
+            >
+                {t!(i18n, banner.publish)}
+            </button>
+        }
+    });
     view! {
         <div class=class role="status">
             <div class="banner-text">
-                <p class="banner-title">{live(title)}</p>
-                <p>{live(sentence)}</p>
-                <p class="dim">{live_on} {live(moved)}</p>
+                <p class="banner-title">{title}</p>
+                <p>{sentence}</p>
+                {is_never.then(|| view! { <p><strong>{t!(i18n, banner.never)}</strong></p> })}
+                <p class="dim">{live_on} {looks}</p>
             </div>
-            <div class="banner-actions">
-                {move || {
-                    (state() != VerdictState::Pass)
-                        .then(|| view! { <a class="button" href=more_photos.clone()>{t!(i18n, banner.more)}</a> })
-                }}
-                {(!structural)
-                    .then(|| {
-                        view! {
-                            <button
-                                type="button"
-                                class="button primary"
-                                aria-expanded=move || publishing.get().to_string()
-                                aria-controls="publish"
-                                on:click=move |_| publishing.update(|open| *open = !*open)
-                            >
-                                {t!(i18n, banner.publish)}
-                            </button>
-                        }
-                    })}
-            </div>
+            <div class="banner-actions">{more} {publish}</div>
         </div>
         {move || {
             publishing
                 .get()
-                .then(|| view! { <Publish candidate=candidate.clone() note reason refused reload done close/> })
+                .then(|| view! { <Publish candidate=candidate.clone() is_moved note reason refused reload done close/> })
         }}
     }
+}
+
+/// The verdict in a few words that claim no more than its checks.
+fn titled(i18n: I18n, headline: Headline) -> AnyView {
+    match headline {
+        Headline::Safe { limit } => t!(i18n, banner.safe, limit = percent(limit)),
+        Headline::Sound => t!(i18n, banner.sound),
+        Headline::Listed => t!(i18n, banner.listed),
+        Headline::Broken => t!(i18n, banner.broken),
+        Headline::Harmed(classes) if classes.is_empty() => t!(i18n, banner.harmed_together),
+        Headline::Harmed(classes) => t!(i18n, banner.harmed, classes = named(&classes)),
+        Headline::TakenForNew => t!(i18n, banner.taken_for_new),
+        Headline::FallsShort(classes) => t!(i18n, banner.falls_short, classes = named(&classes)),
+        Headline::Beyond(id) => with_check(i18n, t!(i18n, banner.beyond), id),
+        Headline::Unmeasured => t!(i18n, banner.unmeasured),
+        Headline::LooksUsed => t!(i18n, banner.looks_used),
+        Headline::NotCovered => t!(i18n, banner.not_covered),
+        Headline::OldOpen { n_proven: 0, open } => t!(i18n, banner.old_none, n = open.len()),
+        Headline::OldOpen { n_proven, open } => {
+            let (n, classes) = (n_proven + open.len(), named(&open));
+            t!(i18n, banner.old_open, proven = n_proven, n = n, classes = classes)
+        }
+        Headline::NewOpen(classes) => t!(i18n, banner.new_open, classes = named(&classes)),
+        Headline::FloorsOpen { n_proven, open } => {
+            let (n, classes) = (n_proven + open.len(), named(&open));
+            t!(i18n, banner.floors_open, proven = n_proven, n = n, classes = classes)
+        }
+        Headline::Open(id) => with_check(i18n, t!(i18n, banner.open), id),
+        Headline::Unjudged => t!(i18n, banner.unjudged),
+    }
+}
+
+fn with_check(i18n: I18n, text: AnyView, id: CheckId) -> AnyView {
+    view! { {text} " " {check_name(i18n, id)} }
+}
+
+/// The first few; that there are others shows.
+fn named(classes: &[ClassName]) -> String {
+    const MOST: usize = 3;
+    let mut names: Vec<&str> = classes.iter().take(MOST).map(ClassName::as_str).collect();
+    if classes.len() > MOST {
+        names.push("…");
+    }
+    names.join(", ")
+}
+
+/// Where more photos would settle the verdict: how many of what, and the way to send them in as proof.
+fn more_photos(i18n: I18n, candidate: &Candidate) -> Option<AnyView> {
+    let needs = candidate.verdict.needs();
+    let n_classes = needs.iter().filter(|need| need.class.is_some()).count();
+    let need = needs.first()?;
+    let n = need.n_groups;
+    let (text, to) = match &need.class {
+        Some(class) => {
+            let to = candidate.homes.get(class).map_or_else(
+                || "/datasets".to_owned(),
+                |home| format!("/datasets/{}?proof=1", segment(home.as_str())),
+            );
+            let text = if n_classes > 1 {
+                t!(i18n, banner.more_and, n = n, class = class, others = n_classes - 1)
+            } else {
+                t!(i18n, banner.more, n = n, class = class)
+            };
+            (text, to)
+        }
+        None if need.id == CheckId::Looks => (t!(i18n, banner.more_all, n = n), "/datasets".to_owned()),
+        None => (t!(i18n, banner.more_old, n = n), "/datasets".to_owned()),
+    };
+    Some(view! { <a class="button" href=to>{text}</a> })
 }
 
 /// Why the server will ask for a reason, if it will.
@@ -168,6 +198,8 @@ fn overrides(candidate: &Candidate, channel: Option<&Channel>) -> Overrides {
 #[component]
 fn Publish(
     candidate: Candidate,
+    /// The page shows numbers that are not the model's.
+    is_moved: Memo<bool>,
     note: RwSignal<String>,
     reason: RwSignal<String>,
     refused: RwSignal<Option<BackendError>>,
@@ -268,7 +300,7 @@ fn Publish(
             }}
             <Refusal error=refused/>
             <div class="form-actions">
-                <button type="submit" class="button primary" disabled=move || sending.pending() || !valid()>
+                <button type="submit" class="button primary" disabled=move || sending.pending() || !valid() || is_moved.get()>
                     {move || {
                         if sending.pending() {
                             t!(i18n, publish.sending)

@@ -1,50 +1,44 @@
 //! Every check that the verdict rests on, what is not passed first.
 
-use domain::gate::verdict::{Check, VerdictState};
+use domain::gate::verdict::{Check, Verdict, VerdictState};
 use leptos::prelude::*;
 
-use super::Judgement;
 use super::classes::severity;
 use crate::components::check::check_name;
 use crate::components::panel::Panel;
 use crate::components::verdict::VerdictTag;
-use crate::components::{live, view};
+use crate::components::view;
 use crate::language::{I18n, said, t, use_i18n};
 
 #[component]
 pub(super) fn Checks(
-    judged: Memo<Judgement>,
+    verdict: Verdict,
     /// Another panel stands beside it.
     beside: bool,
 ) -> impl IntoView {
     let i18n = use_i18n();
-    let lists = move || {
-        let mut checks = judged.with(|judged| judged.verdict.checks.clone());
-        checks.sort_by_key(|check| std::cmp::Reverse(severity(check.verdict)));
-        let n_open = checks
-            .iter()
-            .filter(|check| check.verdict != VerdictState::Pass)
-            .count();
-        let passed: Vec<_> = checks
-            .split_off(n_open)
-            .into_iter()
-            .map(|check| row(i18n, check))
-            .collect();
-        let open: Vec<_> = checks.into_iter().map(|check| row(i18n, check)).collect();
-        let n = passed.len();
-        let none = (n_open == 0).then(|| view! { <p class="sentence">{t!(i18n, checks.all, n = n)}</p> });
-        view! {
+    let mut checks = verdict.checks;
+    checks.sort_by_key(|check| std::cmp::Reverse(severity(check.verdict)));
+    let n_open = checks
+        .iter()
+        .filter(|check| check.verdict != VerdictState::Pass)
+        .count();
+    let passed: Vec<_> = checks
+        .split_off(n_open)
+        .into_iter()
+        .map(|check| row(i18n, check))
+        .collect();
+    let open: Vec<_> = checks.into_iter().map(|check| row(i18n, check)).collect();
+    let n = passed.len();
+    let none = (n_open == 0).then(|| view! { <p class="sentence">{t!(i18n, checks.all, n = n)}</p> });
+    view! {
+        <Panel id="checks" wide=beside full=!beside title=t!(i18n, checks.title) about=t!(i18n, checks.about)>
             {none}
             <ul class="rows">{open}</ul>
             <details class="data">
                 <summary>{t!(i18n, checks.passed, n = n)}</summary>
                 <ul class="rows">{passed}</ul>
             </details>
-        }
-    };
-    view! {
-        <Panel id="checks" wide=beside full=!beside title=t!(i18n, checks.title) about=t!(i18n, checks.about)>
-            {live(lists)}
         </Panel>
     }
 }

@@ -1,13 +1,15 @@
 //! Every class with what it had, what it has, and how sure that is.
 
 use domain::gate::policy::{CheckId, GatePolicy};
-use domain::gate::verdict::{Check, VerdictState};
+use domain::gate::shown::Bound;
+use domain::gate::verdict::{Check, Verdict, VerdictState};
 use domain::model::ClassRole;
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 
 use super::Judgement;
 use crate::components::charts::bound::BoundBar;
+use crate::components::check::check_name;
 use crate::components::number::{percent, percent_down, percent_up, share};
 use crate::components::panel::Panel;
 use crate::components::table::{Column, DataTable};
@@ -21,30 +23,54 @@ struct Row {
     name: String,
     is_reject: bool,
     is_new: bool,
+    /// Sealed photos.
+    n: u64,
     /// Accepted rightly by the baseline, of how many.
     before: Option<(u64, u64)>,
     /// Accepted rightly by the candidate, of how many.
     now: (u64, u64),
     lost: Option<u64>,
-    check: Option<Check>,
+    check: Option<(Check, Option<Bound>)>,
 }
 
-fn rows(judged: &Judgement) -> Vec<Row> {
+impl Row {
+    /// What the candidate accepts more than the baseline, in percent of the photos.
+    #[expect(clippy::cast_precision_loss, reason = "counts of photos are far below 2^53")]
+    fn change(&self) -> Option<f64> {
+        let (before, n) = self.before.filter(|(_, n)| *n > 0)?;
+        Some((self.now.0 as f64 - before as f64) / n as f64 * 100.0)
+    }
+
+    /// How far the bound is on the wrong side: 0 where nothing can be wrong.
+    fn risk(&self) -> f64 {
+        let bound = self.check.as_ref().and_then(|(_, bound)| *bound);
+        bound.map_or(
+            1.0,
+            |bound| if bound.is_floor { 1.0 - bound.share } else { bound.share },
+        )
+    }
+
+    fn severity(&self) -> u8 {
+        self.check.as_ref().map_or(0, |(check, _)| severity(check.verdict))
+    }
+}
+
+fn rows(judged: &Judgement, verdict: &Verdict) -> Vec<Row> {
     let report = &judged.report;
-    let checks = &judged.verdict.checks;
     let check_of = |name: &str, ids: &[CheckId]| {
         let mine = |check: &&Check| {
             ids.contains(&check.id) && check.class.as_ref().is_some_and(|class| class.as_str() == name)
         };
         // The first of equals: that is the check one looks for.
-        let worst = checks
+        let worst = verdict
+            .checks
             .iter()
             .filter(mine)
             .fold(None, |worst: Option<&Check>, check| match worst {
                 Some(worst) if severity(worst.verdict) >= severity(check.verdict) => Some(worst),
                 _ => Some(check),
             });
-        worst.map(as_bounded)
+        worst.map(|check| (check.clone(), verdict.bound(check)))
     };
     let mut rows: Vec<Row> = report
         .classes
@@ -62,6 +88,7 @@ fn rows(judged: &Judgement) -> Vec<Row> {
                 name: name.to_owned(),
                 is_reject: class.role == ClassRole::Reject,
                 is_new: class.is_new,
+                n: metrics.n,
                 before: before.map(|metrics| (metrics.true_accepts, metrics.n)),
                 now: (metrics.true_accepts, metrics.n),
                 lost: loss.map(|loss| loss.images.x),
@@ -84,26 +111,9 @@ fn rows(judged: &Judgement) -> Vec<Row> {
         .collect();
     // The worst first; what is new stays on top of it.
     rows.sort_by(|a, b| {
-        let key = |row: &Row| {
-            let check = row.check.as_ref();
-            let risk = check.and_then(|check| {
-                if is_floor(check) {
-                    check.lower.map(|lower| 1.0 - lower)
-                } else {
-                    check.upper
-                }
-            });
-            (
-                row.is_new,
-                check.map_or(0, |check| severity(check.verdict)),
-                risk.unwrap_or(1.0),
-            )
-        };
-        let ((a_new, a_state, a_risk), (b_new, b_state, b_risk)) = (key(a), key(b));
-        b_new
-            .cmp(&a_new)
-            .then(b_state.cmp(&a_state))
-            .then(b_risk.total_cmp(&a_risk))
+        (b.is_new, b.severity())
+            .cmp(&(a.is_new, a.severity()))
+            .then(b.risk().total_cmp(&a.risk()))
             .then_with(|| a.name.cmp(&b.name))
     });
     rows
@@ -117,48 +127,51 @@ pub(super) const fn severity(state: VerdictState) -> u8 {
     }
 }
 
-/// Whether a check is passed from a limit on, not up to it.
-const fn is_floor(check: &Check) -> bool {
-    matches!(
-        check.id,
-        CheckId::NewRecall | CheckId::NewPrecision | CheckId::ClassRecall | CheckId::ClassPrecision
-    )
-}
-
-/// A change of recall as a fall that must stay within its limit, like a loss.
-fn as_bounded(check: &Check) -> Check {
-    let mut check = check.clone();
-    if check.id == CheckId::RecallChange {
-        check.upper = check.lower.map(|lower| (-lower).max(0.0));
-    }
-    check
-}
-
 /// What the rows stand in order of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
-    Worst,
     Name,
+    N,
     Before,
     Now,
+    Change,
     Lost,
+    Bound,
+    /// As [`rows`] has them: the worst last where it rises.
+    Verdict,
 }
 
 impl Order {
-    fn sort(self, rows: &mut [Row]) {
+    /// The way one wants to see it first: names from a on, what is worst at the top.
+    const fn rises_first(self) -> bool {
+        matches!(self, Self::Name | Self::Before | Self::Now | Self::Change)
+    }
+
+    fn sort(self, rises: bool, rows: &mut [Row]) {
         let share_of = |count: Option<(u64, u64)>| count.and_then(|(right, n)| share(right, n)).unwrap_or(-1.0);
+        #[expect(clippy::cast_precision_loss, reason = "counts of photos are far below 2^53")]
+        let key = |row: &Row| match self {
+            Self::Name | Self::Verdict => 0.0,
+            Self::N => row.n as f64,
+            Self::Before => share_of(row.before),
+            Self::Now => share_of(Some(row.now)),
+            Self::Change => row.change().unwrap_or(f64::MAX),
+            Self::Lost => row.lost.map_or(-1.0, |lost| lost as f64),
+            Self::Bound => row.risk(),
+        };
         match self {
-            Self::Worst => {}
-            Self::Name => rows.sort_unstable_by(|a, b| a.name.cmp(&b.name)),
-            Self::Before => rows.sort_unstable_by(|a, b| share_of(a.before).total_cmp(&share_of(b.before))),
-            Self::Now => rows.sort_unstable_by(|a, b| share_of(Some(a.now)).total_cmp(&share_of(Some(b.now)))),
-            Self::Lost => rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.lost)),
+            Self::Verdict => rows.reverse(),
+            Self::Name => rows.sort_by(|a, b| a.name.cmp(&b.name)),
+            _ => rows.sort_by(|a, b| key(a).total_cmp(&key(b))),
+        }
+        if !rises {
+            rows.reverse();
         }
     }
 }
 
 #[component]
-pub(super) fn Classes(judged: Memo<Judgement>, policy: GatePolicy) -> impl IntoView {
+pub(super) fn Classes(judged: Memo<Judgement>, verdict: Verdict, policy: GatePolicy) -> impl IntoView {
     let i18n = use_i18n();
     let is_clone = judged.with_untracked(|judged| judged.report.comparison.is_some());
     let about = {
@@ -169,43 +182,40 @@ pub(super) fn Classes(judged: Memo<Judgement>, policy: GatePolicy) -> impl IntoV
             t!(i18n, classes.about, n = n, policy = policy)
         }
     };
-    // All bars of the table have one scale: twice the largest limit shows what is near and what is far.
-    let full = move || {
-        judged.with(|judged| {
-            let checks = judged.verdict.checks.iter();
-            let limits = checks
-                .filter(|check| check.id == CheckId::OldClassLoss)
-                .map(|check| check.limit);
-            (2.0 * limits.fold(0.0, f64::max)).clamp(0.01, 1.0)
-        })
-    };
-    let order = RwSignal::new(Order::Worst);
+    let order = RwSignal::new((Order::Verdict, false));
     let body = move || {
-        let mut rows = judged.with(rows);
-        order.get().sort(&mut rows);
+        let mut rows = judged.with(|judged| rows(judged, &verdict));
+        let (by, rises) = order.get();
+        by.sort(rises, &mut rows);
         rows.into_iter()
-            .map(|row| view! { <ClassRow row full=full() is_clone/> })
+            .map(|row| view! { <ClassRow row is_clone/> })
             .collect::<Vec<_>>()
     };
-    let head = |text: AnyView, by: Order| {
-        view! {
-            <button
-                type="button"
-                class="sort"
-                aria-pressed=move || (order.get() == by).to_string()
-                on:click=move |_| order.set(by)
-            >
-                {text}
-            </button>
-        }
+    let press = move |by: Order| {
+        order.update(|(before, rises)| {
+            *rises = if *before == by { !*rises } else { by.rises_first() };
+            *before = by;
+        });
+    };
+    let column = |make: fn(AnyView) -> Column, text: AnyView, by: Order| {
+        let head = view! {
+            <button type="button" class="sort" on:click=move |_| press(by)>{text}</button>
+        };
+        let sorted = move || {
+            let (chosen, rises) = order.get();
+            (chosen == by).then_some(if rises { "ascending" } else { "descending" })
+        };
+        make(head).sorted(Signal::derive(sorted))
     };
     let columns = [
-        Some(Column::text(head(t!(i18n, classes.class), Order::Name))),
-        is_clone.then(|| Column::number(head(t!(i18n, classes.before), Order::Before))),
-        Some(Column::number(head(t!(i18n, classes.now), Order::Now))),
-        is_clone.then(|| Column::number(head(t!(i18n, classes.lost), Order::Lost))),
-        Some(Column::text(head(t!(i18n, classes.bound), Order::Worst))),
-        Some(Column::unseen(t!(i18n, classes.state))),
+        Some(column(Column::text, t!(i18n, classes.class), Order::Name)),
+        Some(column(Column::number, t!(i18n, classes.n), Order::N)),
+        is_clone.then(|| column(Column::number, t!(i18n, classes.before), Order::Before)),
+        Some(column(Column::number, t!(i18n, classes.now), Order::Now)),
+        is_clone.then(|| column(Column::number, t!(i18n, classes.change), Order::Change)),
+        is_clone.then(|| column(Column::number, t!(i18n, classes.lost), Order::Lost)),
+        Some(column(Column::text, t!(i18n, classes.bound), Order::Bound)),
+        Some(column(Column::text, t!(i18n, classes.verdict), Order::Verdict)),
     ];
     let columns = columns.into_iter().flatten().collect();
     view! {
@@ -215,24 +225,36 @@ pub(super) fn Classes(judged: Memo<Judgement>, policy: GatePolicy) -> impl IntoV
             title=t!(i18n, classes.title)
             about=live(about)
         >
-            <DataTable
-                labelled_by="classes-title"
-                columns=columns
-                rows=live(body)
-                folds=true
-            />
+            // What was judged is not shown beside numbers that were not.
+            <div class:unjudged=move || judged.with(|judged| judged.is_moved)>
+                <DataTable
+                    labelled_by="classes-title"
+                    columns=columns
+                    rows=live(body)
+                    folds=true
+                />
+            </div>
         </Panel>
     }
 }
 
 #[component]
-fn ClassRow(row: Row, full: f64, is_clone: bool) -> impl IntoView {
+fn ClassRow(row: Row, is_clone: bool) -> impl IntoView {
     let i18n = use_i18n();
     let of = |(right, n): (u64, u64)| share(right, n).map_or_else(|| "–".to_owned(), percent);
-    let lost = row.lost.map_or_else(
-        || "–".to_owned(),
-        |lost| if lost == 0 { "0".to_owned() } else { lost.to_string() },
-    );
+    let none = || "–".to_owned();
+    let change = row.change().map_or_else(none, |change| {
+        let text = percent(change.abs() / 100.0);
+        let sign = if text == "0" || change == 0.0 {
+            ""
+        } else if change < 0.0 {
+            "−"
+        } else {
+            "+"
+        };
+        format!("{sign}{text}")
+    });
+    let lost = row.lost.map_or_else(none, |lost| lost.to_string());
     let kind = if row.is_new && is_clone {
         Some(t!(i18n, classes.new))
     } else if row.is_reject {
@@ -240,44 +262,13 @@ fn ClassRow(row: Row, full: f64, is_clone: bool) -> impl IntoView {
     } else {
         None
     };
-    let bound = row.check.clone().map(|check| {
-        let floor = is_floor(&check);
-        let text = if floor {
-            check
-                .lower
-                .map_or_else(|| "–".to_owned(), |lower| format!("≥ {} %", percent_down(lower)))
-        } else {
-            check
-                .upper
-                .map_or_else(|| "–".to_owned(), |upper| format!("≤ {} %", percent_up(upper)))
-        };
-        let (bound, full) = if floor {
-            (check.lower.unwrap_or(0.0), 1.0)
-        } else {
-            (check.upper.unwrap_or(1.0), full)
-        };
-        let limit = percent(check.limit);
-        let label = if floor {
-            t_string!(i18n, classes.floor_label)
-        } else {
-            t_string!(i18n, classes.limit_label)
-        };
-        let label = filled(label, &[("bound", &text), ("limit", &limit)]);
-        view! {
-            <span class="bound-cell">
-                <BoundBar bound limit=check.limit full state=check.verdict label/>
-                <span class="n">{text}</span>
-            </span>
-        }
-    });
-    let state = row.check.map(|check| {
-        let is_zh = i18n.get_locale_untracked() == Locale::zh && !check.sentence_zh.is_empty();
-        let sentence = if is_zh { check.sentence_zh } else { check.sentence };
-        view! { <span title=sentence><VerdictTag state=check.verdict/></span> }
-    });
+    let before = row.before.map_or_else(none, of);
+    let (bound, state) = row.check.map(|(check, bound)| judged_cells(check, bound)).unzip();
     let heads = (
+        move || t_string!(i18n, classes.n).to_string(),
         move || t_string!(i18n, classes.before).to_string(),
         move || t_string!(i18n, classes.now).to_string(),
+        move || t_string!(i18n, classes.change).to_string(),
         move || t_string!(i18n, classes.lost).to_string(),
     );
     view! {
@@ -286,12 +277,55 @@ fn ClassRow(row: Row, full: f64, is_clone: bool) -> impl IntoView {
                 <b>{row.name}</b>
                 {kind.map(|kind| view! { " " <span class="dim">{kind}</span> })}
             </th>
-            {is_clone
-                .then(|| view! { <td class="n" data-head=heads.0>{row.before.map_or_else(|| "–".to_owned(), of)}</td> })}
-            <td class="n" data-head=heads.1>{of(row.now)}</td>
-            {is_clone.then(|| view! { <td class="n" data-head=heads.2>{lost}</td> })}
+            <td class="n" data-head=heads.0>{row.n}</td>
+            {is_clone.then(|| view! { <td class="n" data-head=heads.1>{before}</td> })}
+            <td class="n" data-head=heads.2>{of(row.now)}</td>
+            {is_clone.then(|| view! { <td class="n" data-head=heads.3>{change}</td> })}
+            {is_clone.then(|| view! { <td class="n" data-head=heads.4>{lost}</td> })}
             <td class="wide-cell">{bound}</td>
             <td class="state-cell">{state}</td>
         </tr>
     }
+}
+
+/// The bar against its limit, with both as numbers and the check named where it is not the loss; and the verdict.
+fn judged_cells(check: Check, bound: Option<Bound>) -> (AnyView, AnyView) {
+    let i18n = use_i18n();
+    let limit = percent(check.limit);
+    let bar = bound.map(|bound| {
+        let text = if bound.is_least {
+            format!("≥ {} %", percent_down(bound.share))
+        } else {
+            format!("≤ {} %", percent_up(bound.share))
+        };
+        // Twice a loss's own limit shows what is near and what is far.
+        let full = if bound.is_floor {
+            1.0
+        } else {
+            (2.0 * check.limit).clamp(0.01, 1.0)
+        };
+        let label = if bound.is_floor {
+            t_string!(i18n, classes.floor_label)
+        } else {
+            t_string!(i18n, classes.limit_label)
+        };
+        let label = filled(label, &[("bound", &text), ("limit", &limit)]);
+        let of_limit = if bound.is_floor {
+            t!(i18n, classes.of_floor, bound = text, limit = limit)
+        } else {
+            t!(i18n, classes.of_limit, bound = text, limit = limit)
+        };
+        view! {
+            <BoundBar bound=bound.share limit=check.limit full state=check.verdict label/>
+            <span class="n">{of_limit}</span>
+        }
+    });
+    let name =
+        (check.id != CheckId::OldClassLoss).then(|| view! { <span class="dim">{check_name(i18n, check.id)}</span> });
+    let is_zh = i18n.get_locale_untracked() == Locale::zh && !check.sentence_zh.is_empty();
+    let sentence = if is_zh { check.sentence_zh } else { check.sentence };
+    (
+        view! { <span class="bound-cell">{bar} {name}</span> },
+        view! { <span title=sentence><VerdictTag state=check.verdict/></span> },
+    )
 }

@@ -26,6 +26,12 @@ pub(super) fn Facts(candidate: Candidate, judged: Memo<Judgement>) -> impl IntoV
         .iter()
         .find(|file| file.name == "head.safetensors")
         .map_or(0, |file| file.size_bytes);
+    // What is proven is proven of the model as it is.
+    let proven = candidate.verdict.checks.iter();
+    let proven = proven
+        .filter(|check| check.id == CheckId::NewRecall)
+        .filter_map(|check| check.lower)
+        .min_by(f64::total_cmp);
     let new_recall = move || {
         judged.with(|judged| {
             let report = &judged.report;
@@ -39,13 +45,7 @@ pub(super) fn Facts(candidate: Candidate, judged: Memo<Judgement>) -> impl IntoV
             let (right, n) = new
                 .iter()
                 .fold((0, 0), |(right, n), class| (right + class.true_accepts, n + class.n));
-            let lower = judged
-                .verdict
-                .checks
-                .iter()
-                .filter(|check| check.id == CheckId::NewRecall)
-                .filter_map(|check| check.lower)
-                .min_by(f64::total_cmp);
+            let lower = proven.filter(|_| !judged.is_moved);
             (share(right, n), lower)
         })
     };

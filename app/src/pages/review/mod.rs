@@ -1,5 +1,5 @@
-//! The review of a candidate: one sentence, then numbers, then proof. Moving the threshold counts everything again from the
-//! same scores, by the same code as the job.
+//! The review of a candidate: one sentence, then numbers, then proof. Moving a threshold counts everything again from the
+//! same scores, by the same code as the job; the verdict stays that of the model as it is.
 
 mod banner;
 mod checks;
@@ -9,19 +9,23 @@ mod curves;
 mod dial;
 mod facts;
 mod flips;
+mod notes;
 mod proof;
 mod recipes;
 mod reliability;
 mod share;
+mod what_if;
+
+use std::collections::BTreeMap;
 
 use domain::api::DEFAULT_PROJECT;
 use domain::api::dial::DialPlaces;
-use domain::dataset::DatasetVersion;
-use domain::gate::decide_again;
+use domain::dataset::Dataset;
 use domain::gate::verdict::Verdict;
 use domain::job::{HeadMode, Job};
 use domain::judge;
 use domain::model::Model;
+use domain::names::{ClassName, DatasetName};
 use domain::release::Channel;
 use domain::report::EvaluationReport;
 use domain::request::Request;
@@ -32,7 +36,8 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use serde::Deserialize;
 
-use crate::backend::{BackendError, SharedBackend, read};
+use self::what_if::Moved;
+use crate::backend::{BackendError, SharedBackend, read, written};
 use crate::components::hour::Hour;
 use crate::components::loaded::{Gathered, Load, Loaded, segment};
 use crate::components::short;
@@ -44,8 +49,8 @@ use crate::language::{t, use_i18n};
 pub(crate) struct Candidate {
     pub(crate) model: Model,
     pub(crate) job: Job,
-    /// The last of the dataset versions that it was made of: what was added.
-    pub(crate) source: DatasetVersion,
+    /// Where photos of a class are added: the dataset that has most of them.
+    pub(crate) homes: BTreeMap<ClassName, DatasetName>,
     pub(crate) report: EvaluationReport,
     pub(crate) verdict: Verdict,
     pub(crate) channels: Vec<Channel>,
@@ -68,11 +73,7 @@ async fn candidate(backend: SharedBackend, id: &str) -> Result<String, BackendEr
     let text = backend.get(path.clone()).await?;
     let job: Job = read(&path, &text)?;
     all.field("job", &text);
-    let last = job.spec.dataset_versions.last().map_or("", |id| id.0.as_str());
-    let source = backend
-        .get(format!("/api/v1/dataset-versions/{}", segment(last)))
-        .await?;
-    all.field("source", &source);
+    all.field("homes", &homes(backend.clone()).await?);
     all.field("request", &open_request(backend.clone(), &job).await?);
     for part in ["report", "verdict"] {
         all.field(part, &backend.get(format!("/api/v1/models/{id}/{part}")).await?);
@@ -82,6 +83,27 @@ async fn candidate(backend: SharedBackend, id: &str) -> Result<String, BackendEr
         .await?;
     all.field("channels", &channels);
     Ok(all.finish())
+}
+
+/// JSON text of the dataset that has most photos of each class.
+///
+/// # Errors
+/// The datasets cannot be had.
+async fn homes(backend: SharedBackend) -> Result<String, BackendError> {
+    let path = format!("/api/v1/datasets?project={DEFAULT_PROJECT}");
+    let datasets: Vec<Dataset> = read(&path, &backend.get(path.clone()).await?)?;
+    let mut most: BTreeMap<ClassName, (i64, DatasetName)> = BTreeMap::new();
+    for version in datasets.into_iter().filter_map(|dataset| dataset.latest) {
+        for count in version.classes {
+            let n = count.train + count.calibration + count.sealed;
+            if most.get(&count.class).is_none_or(|(before, _)| n > *before) {
+                most.insert(count.class, (n, version.dataset_name.clone()));
+            }
+        }
+    }
+    let homes: BTreeMap<ClassName, DatasetName> =
+        most.into_iter().map(|(class, (_, dataset))| (class, dataset)).collect();
+    Ok(written(&homes))
 }
 
 /// JSON text of the rapid response that a job answers, while it is open; else of nothing.
@@ -114,13 +136,12 @@ pub(crate) fn ReviewPage() -> impl IntoView {
     view! { <Loaded load show/> }
 }
 
-/// What the page shows at one threshold.
+/// What the page counts, at the model's own thresholds or at those that the reader has moved.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Judgement {
     pub(crate) report: EvaluationReport,
-    pub(crate) verdict: Verdict,
-    /// The threshold of all classes, where the reader has moved it.
-    pub(crate) moved_to: Option<f64>,
+    /// At other thresholds than the model's: nothing here was judged.
+    pub(crate) is_moved: bool,
 }
 
 /// Images in the order of a number, then of their place.
@@ -144,22 +165,10 @@ fn said_of(class: &str, probability: f64, accepted: bool) -> String {
     format!("{class} {probability:.4} {mark}")
 }
 
-/// The thresholds of a report's classes, each once, the first class's first.
-fn own_taus(report: &EvaluationReport) -> Vec<f64> {
-    let mut taus: Vec<f64> = Vec::new();
-    for class in &report.classes {
-        if !taus.contains(&class.tau) {
-            taus.push(class.tau);
-        }
-    }
-    taus
-}
-
 #[component]
 fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload: Callback<()>) -> impl IntoView {
     let i18n = use_i18n();
-    // None: each class at its own threshold.
-    let tau = RwSignal::new(None::<f64>);
+    let moved = RwSignal::new(Moved::default());
     let scores = RwSignal::<Option<SealedScores>>::new(None);
     let places = RwSignal::<Option<Option<DialPlaces>>>::new(None);
     let beside = RwSignal::<Option<Option<reliability::Beside>>>::new(None);
@@ -167,33 +176,21 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
     #[cfg(feature = "hydrate")]
     {
         let id = candidate.model.id.to_string();
-        moving::follow(id.clone(), scores, tau);
+        moving::follow(id.clone(), candidate.report.classes.len(), scores, moved);
         moving::fetch(format!("{id}/files/metrics.json"), beside);
         if has_dial {
             moving::fetch(format!("{id}/dial"), places);
         }
     }
     let judged = {
-        let (report, verdict, policy) = (
-            candidate.report.clone(),
-            candidate.verdict.clone(),
-            candidate.job.spec.policy.clone(),
-        );
+        let report = candidate.report.clone();
         Memo::new(move |_| {
-            let moved_to = tau.get();
-            let moved =
-                moved_to.and_then(|tau| scores.with(|scores| judge::at_threshold(&report, scores.as_ref()?, tau).ok()));
-            match moved {
-                Some(report) => Judgement {
-                    verdict: decide_again(&report, &policy, &verdict),
-                    report,
-                    moved_to,
-                },
-                None => Judgement {
-                    report: report.clone(),
-                    verdict: verdict.clone(),
-                    moved_to: None,
-                },
+            let taus = moved.with(|moved| moved.taus(&report));
+            let again =
+                taus.and_then(|taus| scores.with(|scores| judge::at_thresholds(&report, scores.as_ref()?, &taus).ok()));
+            Judgement {
+                is_moved: again.is_some(),
+                report: again.unwrap_or_else(|| report.clone()),
             }
         })
     };
@@ -231,19 +228,21 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
                 .then(|| view! { <span class="tag unproven">{t!(i18n, share.refitted)}</span> })}
         </div>
         <banner::Banner candidate=candidate.clone() judged refused reload/>
+        <notes::Notes report=candidate.report.clone()/>
         <facts::Facts candidate=candidate.clone() judged/>
         <div class="review">
-            <classes::Classes judged policy=candidate.job.spec.policy.clone()/>
+            <classes::Classes judged verdict=candidate.verdict.clone() policy=candidate.job.spec.policy.clone()/>
             <confusion::Confusion judged scores/>
-            <curves::Curves report=candidate.report.clone() judged tau ready=Signal::derive(move || scores.read().is_some())/>
+            <curves::Curves report=candidate.report.clone() judged moved scores/>
             <proof::Proof report=candidate.report.clone()/>
             {has_dial.then(|| view! { <dial::Dial id=candidate.model.id.to_string() places/> })}
             <reliability::Diagram beside/>
-            <checks::Checks judged beside=!has_dial/>
+            <checks::Checks verdict=candidate.verdict.clone() beside=!has_dial/>
             {candidate.report.training.recipes.clone().map(|choice| view! { <recipes::Recipes choice/> })}
             <flips::Flips judged scores/>
             <share::Share candidate=candidate.clone()/>
         </div>
+        <what_if::WhatIf judged moved/>
     }
 }
 
@@ -254,6 +253,7 @@ mod moving {
     use leptos::prelude::*;
     use leptos_router::hooks::use_query_map;
 
+    use super::Moved;
     use crate::backend::{read, use_backend};
     use crate::browser::files::pause;
     use crate::browser::set_query;
@@ -272,24 +272,23 @@ mod moving {
         });
     }
 
-    /// Fetches the scores, which are large, after the page; then goes to the threshold of the address, and keeps the
-    /// address at the threshold.
-    pub(super) fn follow(id: String, scores: RwSignal<Option<SealedScores>>, tau: RwSignal<Option<f64>>) {
+    /// Fetches the scores, which are large, after the page; then goes to the thresholds of the address, and keeps the
+    /// address at the thresholds.
+    pub(super) fn follow(id: String, n_classes: usize, scores: RwSignal<Option<SealedScores>>, moved: RwSignal<Moved>) {
         let wanted = use_query_map().with_untracked(|query| query.get("tau"));
-        let wanted = wanted.and_then(|wanted| wanted.parse::<f64>().ok());
-        let wanted = wanted.filter(|wanted| (super::curves::LEAST..=super::curves::MOST).contains(wanted));
+        let wanted = wanted.map(|wanted| Moved::read(&wanted, n_classes)).unwrap_or_default();
         let backend = use_backend();
         leptos::task::spawn_local(async move {
             let path = format!("/api/v1/models/{}/files/scores.json", segment(&id));
-            // Until the page is left, since without them the threshold stands still.
+            // Until the page is left, since without them the thresholds stand still.
             for pause_ms in (1_000..).step_by(1_000) {
                 if let Ok(text) = backend.get(path.clone()).await
                     && let Ok(fetched) = read::<SealedScores>(&path, &text)
                     && fetched.check().is_ok()
                 {
                     scores.try_set(Some(fetched));
-                    if wanted.is_some() {
-                        tau.try_set(wanted);
+                    if wanted != Moved::default() {
+                        moved.try_set(wanted);
                     }
                     return;
                 }
@@ -299,10 +298,15 @@ mod moving {
                 }
             }
         });
-        Effect::new(move |before: Option<Option<f64>>| {
-            let now = tau.get();
+        Effect::new(move |before: Option<String>| {
+            let now = moved.with(Moved::to_string);
             if before.is_some_and(|before| before != now) {
-                set_query(&now.map_or_else(String::new, |tau| format!("?tau={tau:.3}")));
+                let query = if now.is_empty() {
+                    now.clone()
+                } else {
+                    format!("?tau={now}")
+                };
+                set_query(&query);
             }
             now
         });

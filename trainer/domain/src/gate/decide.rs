@@ -11,6 +11,8 @@
 mod bounds;
 mod others;
 
+pub(super) use bounds::per_check;
+
 use crate::gate::decide::bounds::{at_most, floor};
 use crate::gate::decide::others::undefined;
 use crate::gate::policy::{CheckId, GatePolicy, PolicyCheck};
@@ -36,28 +38,6 @@ pub fn decide(report: &EvaluationReport, policy: &GatePolicy) -> Verdict {
         sentence_zh: sentence.zh,
         policy: policy.digest(),
         alpha_per_look: alpha,
-        checks,
-    }
-}
-
-/// The verdict on a report that was counted again at other thresholds: what cannot be counted again (bounds that are drawn,
-/// losses since the anchor) stays as `before` says.
-#[must_use]
-pub fn decide_again(report: &EvaluationReport, policy: &GatePolicy, before: &Verdict) -> Verdict {
-    let stays = |id: CheckId| matches!(id, CheckId::RecallChange | CheckId::AnchorLoss);
-    let mut countable = policy.clone();
-    countable.checks.retain(|check| !stays(check.id));
-    let again = decide(report, &countable);
-    let kept = before.checks.iter().filter(|check| stays(check.id)).cloned();
-    let checks: Vec<Check> = again.checks.into_iter().chain(kept).collect();
-    let state = together(&checks);
-    let sentence = words::verdict(report, &checks, state);
-    Verdict {
-        state,
-        sentence: sentence.en,
-        sentence_zh: sentence.zh,
-        policy: before.policy,
-        alpha_per_look: before.alpha_per_look,
         checks,
     }
 }
@@ -215,4 +195,4 @@ fn floors(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

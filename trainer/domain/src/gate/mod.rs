@@ -2,8 +2,10 @@
 //! machine.
 
 pub mod decide;
+pub mod headline;
 pub mod policy;
+pub mod shown;
 pub mod verdict;
 mod words;
 
-pub use decide::{decide, decide_again, judge_losses};
+pub use decide::{decide, judge_losses};

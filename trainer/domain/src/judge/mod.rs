@@ -3,11 +3,13 @@
 //! Owns: confusion, recall, precision, losses, flips. Refuses to know: how probabilities come about, curves, limits.
 
 mod compare;
+mod curve;
 mod groups;
 mod metrics;
 #[cfg(test)]
 mod tests;
 
+pub use curve::of_all;
 use groups::Groups;
 
 use crate::ids::Digest;
@@ -103,11 +105,28 @@ pub fn count(
     }
 }
 
-/// `report` as it would be with every class at the threshold `tau`: the counts are made again, curves and the fit stay.
+/// `report` as it would be with every class at the threshold `tau`: see [`at_thresholds`].
 ///
 /// # Errors
 /// The scores are not those of this report.
 pub fn at_threshold(report: &EvaluationReport, scores: &SealedScores, tau: f64) -> Result<EvaluationReport, String> {
+    at_thresholds(report, scores, &vec![tau; report.classes.len()])
+}
+
+/// `report` as it would be with its classes at the thresholds `taus`, one per class: the counts are made again, curves and
+/// the fit stay.
+///
+/// # Errors
+/// The scores are not those of this report, or there are not as many thresholds as classes.
+pub fn at_thresholds(
+    report: &EvaluationReport,
+    scores: &SealedScores,
+    taus: &[f64],
+) -> Result<EvaluationReport, String> {
+    let (got, expected) = (taus.len(), report.classes.len());
+    if got != expected {
+        return Err(format!("{got} thresholds for {expected} classes"));
+    }
     scores.check()?;
     let same = report.classes.iter().map(|class| &class.name).eq(&scores.classes);
     if !same || report.baseline.is_some() != scores.baseline.is_some() {
@@ -116,10 +135,11 @@ pub fn at_threshold(report: &EvaluationReport, scores: &SealedScores, tau: f64) 
     let classes: Vec<JudgedClass> = report
         .classes
         .iter()
-        .map(|class| JudgedClass {
+        .zip(taus)
+        .map(|(class, tau)| JudgedClass {
             name: class.name.clone(),
             role: class.role,
-            tau,
+            tau: *tau,
         })
         .collect();
     let heads = (

@@ -9,7 +9,7 @@ use leptos::attr::custom::custom_attribute;
 use leptos::ev::{DragEvent, Event};
 use leptos::prelude::*;
 use leptos_i18n::t_string;
-use leptos_router::hooks::use_navigate;
+use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::backend::BackendError;
 use crate::components::error::Refusal;
@@ -100,13 +100,17 @@ impl Shared {
     }
 
     /// Forgets what was left on another dataset's page, unless it is on its way.
-    fn begin(&self, to: &str) {
+    fn begin(&self, to: &str, proof_only: bool) {
         if !untrack(|| self.is_busy()) && self.to.with_untracked(|before| before != to) {
             self.to.set(to.to_owned());
             self.folders.set(Vec::new());
             self.sending.set(Sending::default());
             self.summary.set(None);
             self.error.set(None);
+            self.proof_only.set(false);
+        }
+        if proof_only && !untrack(|| self.is_busy()) {
+            self.proof_only.set(true);
         }
     }
 }
@@ -118,7 +122,9 @@ pub(crate) fn Upload(dataset: Option<String>, done: Callback<()>) -> impl IntoVi
     let shared = use_context::<Shared>().unwrap_or_else(Shared::new);
     let is_new = dataset.is_none();
     let own = dataset.clone().unwrap_or_default();
-    shared.begin(&own);
+    // Whoever comes for the proof of an open verdict (`?proof=1`) has the photos sealed, unless they say otherwise.
+    let proof_only = use_query_map().with_untracked(|query| query.get("proof").is_some());
+    shared.begin(&own, proof_only);
     let name = RwSignal::new(dataset.unwrap_or_default());
     let over = RwSignal::new(false);
     let navigate = use_navigate();

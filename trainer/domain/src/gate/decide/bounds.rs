@@ -58,8 +58,9 @@ pub(super) fn floor(check: &PolicyCheck, class: &ClassName, groups: GroupCount, 
     bounded(&said, (lower, best), words::floor(&said))
 }
 
+/// The level of one check among those of its kind, where harm is to be shown: a fail is a union of chances.
 #[expect(clippy::cast_precision_loss, reason = "counts of checks and groups are small")]
-pub(super) fn per_check(alpha: f64, n_checks: usize) -> f64 {
+pub(in crate::gate) fn per_check(alpha: f64, n_checks: usize) -> f64 {
     alpha / n_checks.max(1) as f64
 }
 

@@ -3,18 +3,15 @@
 use crate::gate::policy::CheckId;
 use crate::gate::verdict::{Check, VerdictState};
 use crate::gate::words::Sentence;
+use crate::gate::words::numbers::exact;
 use crate::report::EvaluationReport;
 
 /// Of what old classes lost, where nothing else was judged.
 pub(in crate::gate) fn losses(checks: &[Check], state: VerdictState) -> Sentence {
-    match (state, checks.len()) {
-        (VerdictState::Pass, 1) => Sentence::new(
-            "The old class is proven unharmed within its limit.",
-            "已证明旧类别的损失在上限之内。",
-        ),
-        (VerdictState::Pass, n) => Sentence::new(
-            format!("All {n} old classes are proven unharmed within their limits."),
-            format!("已证明全部 {n} 个旧类别的损失都在上限之内。"),
+    match (state, largest(checks)) {
+        (VerdictState::Pass, Some(limit)) => Sentence::new(
+            format!("No old class loses more than {limit}."),
+            format!("没有旧类别的损失超过 {limit}。"),
         ),
         _ => concerned(checks, state),
     }
@@ -87,19 +84,35 @@ fn passed(report: &EvaluationReport, checks: &[Check]) -> Sentence {
     } else {
         Sentence::new(format!("Adds {}", new.join(", ")), format!("新增 {}", new.join("、")))
     };
-    let (en, zh) = match count(CheckId::OldClassLoss) {
-        0 => (
+    let (mut en, mut zh) = match largest(checks) {
+        None => (
             "the policy lists no check of what old classes lose".to_owned(),
             "策略没有列出旧类别损失的检查".to_owned(),
         ),
-        1 => (
-            "the old class is proven unharmed within its limit".to_owned(),
-            "已证明旧类别的损失在上限之内".to_owned(),
-        ),
-        n => (
-            format!("all {n} old classes are proven unharmed within their limits"),
-            format!("已证明全部 {n} 个旧类别的损失都在上限之内"),
+        Some(limit) => (
+            format!("no old class loses more than {limit}"),
+            format!("没有旧类别的损失超过 {limit}"),
         ),
     };
+    if let Some(comparison) = report.comparison.as_ref().filter(|_| count(CheckId::OldClassLoss) > 0) {
+        let lost: u64 = comparison.old_classes.iter().map(|class| class.images.x).sum();
+        let n: u64 = comparison.old_classes.iter().map(|class| class.images.n).sum();
+        en += &format!(": {lost} of {n} old photos are lost");
+        zh += &format!("：{n} 张旧照片中丢失 {lost} 张");
+    }
+    for metrics in &report.candidate.per_class {
+        let class = metrics.class.as_str();
+        if new.contains(&class) && count(CheckId::NewRecall) > 0 {
+            let (right, n) = (metrics.true_accepts, metrics.n);
+            en += &format!("; {class}: {right} of {n} recognised");
+            zh += &format!("；{class}：{n} 张中识别出 {right} 张");
+        }
+    }
     Sentence::new(format!("{}; {en}.", adds.en), format!("{}；{zh}。", adds.zh))
+}
+
+/// The limit of what old classes may lose, the largest where they differ; none where nobody asked.
+fn largest(checks: &[Check]) -> Option<String> {
+    let losses = checks.iter().filter(|check| check.id == CheckId::OldClassLoss);
+    losses.map(|check| check.limit).reduce(f64::max).map(exact)
 }
