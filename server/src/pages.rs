@@ -181,6 +181,10 @@ impl Backend for InProcess {
         self.ask(Method::PATCH, path, Some(body))
     }
 
+    fn put(&self, path: String, body: String) -> Answer {
+        self.ask(Method::PUT, path, Some(body))
+    }
+
     fn delete(&self, path: String) -> Answer {
         self.ask(Method::DELETE, path, None)
     }

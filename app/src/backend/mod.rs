@@ -28,6 +28,12 @@ pub trait Backend: Send + Sync {
     /// Changes what is there: `body` is JSON text.
     fn patch(&self, path: String, body: String) -> Answer;
 
+    /// Puts what is to be there: `body` is JSON text. A stand-in that only reads needs none.
+    fn put(&self, path: String, _body: String) -> Answer {
+        let refused = BackendError::unreachable(&format!("nothing can be put at {path} from here"));
+        Box::pin(std::future::ready(Err(refused)))
+    }
+
     /// Ends what is there. A stand-in that only reads needs none.
     fn delete(&self, path: String) -> Answer {
         let refused = BackendError::unreachable(&format!("{path} cannot be ended from here"));

@@ -26,6 +26,10 @@ impl Backend for Fetch {
         sent(Request::patch(&path), body)
     }
 
+    fn put(&self, path: String, body: String) -> Answer {
+        sent(Request::put(&path), body)
+    }
+
     fn delete(&self, path: String) -> Answer {
         answer(async move { Request::delete(&path).send().await })
     }

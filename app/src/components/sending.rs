@@ -10,8 +10,18 @@ use crate::backend::{BackendError, read, use_backend, written};
 struct Wish {
     path: String,
     body: String,
-    /// PATCH where something is changed, POST where something is made.
-    changes: bool,
+    way: Way,
+}
+
+/// Which method of HTTP a wish travels by.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Makes something.
+    Post,
+    /// Changes part of something.
+    Patch,
+    /// Says what is to be there.
+    Put,
 }
 
 type Sent = Action<Wish, Result<String, BackendError>>;
@@ -26,10 +36,10 @@ impl Sending {
         let backend = use_backend();
         Self(Action::new(move |wish: &Wish| {
             let (path, body) = (wish.path.clone(), wish.body.clone());
-            if wish.changes {
-                backend.patch(path, body)
-            } else {
-                backend.post(path, body)
+            match wish.way {
+                Way::Post => backend.post(path, body),
+                Way::Patch => backend.patch(path, body),
+                Way::Put => backend.put(path, body),
             }
         }))
     }
@@ -47,22 +57,21 @@ impl Sending {
 
     /// Posts `body` to `path`.
     pub(crate) fn post(self, path: String, body: &impl Serialize) {
-        let body = written(body);
-        self.0.dispatch(Wish {
-            path,
-            body,
-            changes: false,
-        });
+        self.send(path, written(body), Way::Post);
     }
 
     /// Changes what is at `path`.
     pub(crate) fn patch(self, path: String, body: &impl Serialize) {
-        let body = written(body);
-        self.0.dispatch(Wish {
-            path,
-            body,
-            changes: true,
-        });
+        self.send(path, written(body), Way::Patch);
+    }
+
+    /// Puts `body` at `path`.
+    pub(crate) fn put(self, path: String, body: &impl Serialize) {
+        self.send(path, written(body), Way::Put);
+    }
+
+    fn send(self, path: String, body: String, way: Way) {
+        self.0.dispatch(Wish { path, body, way });
     }
 
     /// An answer is on its way.
