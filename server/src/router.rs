@@ -15,8 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    channels, dataset_versions, datasets, dial, events, exports, features, images, jobs, models, overview, policies,
-    preview, projects, requests as responses, session, setup, tokens, users,
+    channels, dataset_versions, datasets, dial, events, exports, features, images, jobs, models, overrides, overview,
+    policies, preview, projects, requests as responses, session, setup, tokens, users,
 };
 use crate::auth::{guard, sessions};
 use crate::requests;
@@ -66,9 +66,15 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(models::report))
         .routes(routes!(models::verdict))
         .routes(routes!(models::file))
+        .routes(routes!(overrides::create))
+        .routes(routes!(overrides::get))
         .routes(routes!(features::get))
         .routes(routes!(exports::html))
+        .routes(routes!(exports::json))
         .routes(routes!(exports::classes))
+        .routes(routes!(exports::checks))
+        .routes(routes!(exports::confusion))
+        .routes(routes!(exports::flips))
         .routes(routes!(dial::get, dial::turn))
         .routes(routes!(dial::refit))
         .routes(routes!(models::backbones))

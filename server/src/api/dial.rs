@@ -120,6 +120,7 @@ async fn another(
     config: TrainConfig,
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let spec = JobSpec {
+        source: Some(source.id),
         config,
         policy: policies::renewed(state, &model.project, source.spec.policy.clone()).await?,
         ..source.spec

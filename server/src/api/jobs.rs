@@ -183,6 +183,7 @@ async fn cold(
         anchor: None,
         backbone: by_recipe(state, recipe.as_deref())?,
         dataset_versions: versions.iter().map(|version| version.id.clone()).collect(),
+        source: None,
         config: config(new, base)?,
         policy: policies::find(state, project, new.policy.as_deref().unwrap_or("root")).await?,
     })
@@ -266,6 +267,7 @@ async fn clone_of(
         baseline: Some(model.id),
         backbone: model.backbone.digest,
         dataset_versions,
+        source: None,
         config: config(new, base)?,
         policy,
     })

@@ -11,6 +11,7 @@ pub(crate) mod features;
 pub(crate) mod images;
 pub(crate) mod jobs;
 pub(crate) mod models;
+pub(crate) mod overrides;
 pub(crate) mod overview;
 pub(crate) mod policies;
 pub(crate) mod preview;

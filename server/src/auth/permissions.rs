@@ -20,7 +20,7 @@ pub(crate) enum Need {
 type Entry = (Method, &'static str, Need);
 
 use Need::{GlobalAdmin, In, Nobody, SignedIn};
-use Permission::{Administer, Operate, Publish, Read};
+use Permission::{Administer, Operate, Override, Publish, Read};
 
 /// Every route of the API and every page.
 pub(crate) const TABLE: &[Entry] = &[
@@ -99,11 +99,18 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/api/v1/models/{id}/files/{name}", In(Read)),
     (Method::GET, "/api/v1/models/{id}/features", In(Read)),
     (Method::GET, "/api/v1/models/{id}/review.html", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/review.json", In(Read)),
     (Method::GET, "/api/v1/models/{id}/classes.csv", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/checks.csv", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/confusion.csv", In(Read)),
+    (Method::GET, "/api/v1/models/{id}/flips.csv", In(Read)),
     (Method::GET, "/api/v1/models/{id}/dial", In(Read)),
     (Method::POST, "/api/v1/models/{id}/dial", In(Operate)),
     (Method::POST, "/api/v1/models/{id}/refit", In(Operate)),
-    // Channels. A release that overrides a verdict needs more, see `crate::api::channels::publish`.
+    (Method::GET, "/api/v1/models/{id}/overrides", In(Read)),
+    // And not on a job of one's own, see `crate::api::overrides`.
+    (Method::POST, "/api/v1/models/{id}/override", In(Override)),
+    // Channels. A release of what the gate did not pass needs a reviewer's word too, see `crate::api::overrides`.
     (Method::GET, "/api/v1/channels", In(Read)),
     (Method::GET, "/api/v1/channels/{name}", In(Read)),
     (Method::POST, "/api/v1/channels/{name}/releases", In(Publish)),

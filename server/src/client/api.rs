@@ -129,6 +129,15 @@ impl Api {
         self.json(self.request(Method::POST, segments, &[]).json(body)).await
     }
 
+    /// PUT.
+    pub(super) async fn put<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        body: &B,
+    ) -> Result<T, ClientError> {
+        self.json(self.request(Method::PUT, segments, &[]).json(body)).await
+    }
+
     /// POST without a body.
     pub(super) async fn post_empty<T: DeserializeOwned>(&self, segments: &[&str]) -> Result<T, ClientError> {
         self.json(self.request(Method::POST, segments, &[])).await

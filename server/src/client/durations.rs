@@ -30,7 +30,7 @@ pub(super) fn milliseconds(duration_ms: i64) -> String {
 }
 
 /// `2026-11-24 10:02:31 UTC`.
-pub(super) fn moment(at_us: i64) -> String {
+pub(crate) fn moment(at_us: i64) -> String {
     match time::OffsetDateTime::from_unix_timestamp(at_us.div_euclid(1_000_000)) {
         Ok(at) => format!(
             "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",

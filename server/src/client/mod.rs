@@ -33,6 +33,8 @@ use api::Api;
 use error::ClientError;
 use output::Output;
 
+pub(crate) use durations::moment;
+
 /// The client's commands, by noun.
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use domain::job::{Balance, Job, RefitConfig};
 use domain::model::Model;
 use domain::names::ClassName;
+use domain::overrides::{NewOverride, Override};
 use domain::release::Channel;
 
 use super::api::Api;
@@ -37,6 +38,15 @@ pub enum Action {
         #[arg(long, default_value_t = 0.0)]
         distillation: f64,
     },
+    /// Let a model out although the gate did not, for this reason, which stays in the log. Only a reviewer who neither made
+    /// nor started its job may; publishing it is a step of its own.
+    Override {
+        /// The model.
+        model: String,
+        /// Why it may go out all the same, 10 to 1000 characters.
+        #[arg(long)]
+        reason: String,
+    },
     /// Write a model's files, and its baseline's, into a folder; every digest is checked.
     Export {
         /// The model.
@@ -61,6 +71,20 @@ pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<Ex
         Action::Export { model, out, features } => {
             let model = resolve(&model, api).await?;
             export::run(&model, &out, features, api, output).await?;
+        }
+        Action::Override { model, reason } => {
+            let model = resolve(&model, api).await?;
+            let given: Override = api
+                .post(&["models", &model.id.0, "override"], &NewOverride { reason })
+                .await?;
+            if output.json {
+                output.document(&given);
+            } else {
+                output.line(&format!("overridden by {}: {}", given.by, given.reason));
+                for ground in &given.grounds {
+                    output.line(&format!("although: {}", ground.sentence));
+                }
+            }
         }
         Action::Refit {
             model,

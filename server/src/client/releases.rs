@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::api::{NewRelease, UndoRelease};
+use domain::api::{NewAnchor, NewRelease, UndoRelease};
 use domain::ids::{ReleaseId, RequestId};
 use domain::names::ChannelName;
-use domain::release::{Channel, Release, ReleaseAction};
+use domain::release::{Channel, Release};
 
 use super::api::Api;
 use super::durations::moment;
@@ -30,7 +30,8 @@ pub enum Action {
         /// A note for the log.
         #[arg(long, default_value = "")]
         note: String,
-        /// Publish although the verdict is not pass, for this reason; it stands in the log.
+        /// Publish although the gate did not let it out, for this reason; it stands in the log. For reviewers who did not
+        /// start its job; others publish on a reviewer's word, see `rehead models override`.
         #[arg(long = "override", value_name = "REASON")]
         override_reason: Option<String>,
         /// The release that the channel must point at now; by default the one it does.
@@ -49,11 +50,24 @@ pub enum Action {
         #[arg(long, default_value = "")]
         note: String,
     },
-    /// List the moves of one channel, or of all.
+    /// List the moves of one channel, or of all, and what each channel's losses add up from.
     List {
         /// The channel.
         #[arg(long)]
         channel: Option<ChannelName>,
+    },
+    /// List the channels: what is live on each, and the release that its losses add up from.
+    Channels,
+    /// Pin the release that a channel's losses add up from, so that small harms do not add up unseen.
+    Anchor {
+        /// The release: its number in the channel, or its id.
+        release: String,
+        /// The channel.
+        #[arg(long)]
+        channel: ChannelName,
+        /// A note for the log.
+        #[arg(long, default_value = "")]
+        note: String,
     },
 }
 
@@ -98,6 +112,20 @@ pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<Ex
             tell(&release, output);
         }
         Action::List { channel } => list(channel.as_ref(), api, output).await?,
+        Action::Channels => channels(api, output).await?,
+        Action::Anchor { release, channel, note } => {
+            let body = NewAnchor {
+                project: Some(api.project().clone()),
+                release: numbered(&release, &channel, api).await?,
+                note,
+            };
+            let channel: Channel = api.put(&["channels", channel.as_str(), "anchor"], &body).await?;
+            if output.json {
+                output.document(&channel);
+            } else {
+                output.line(&from_anchor(&channel));
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -105,6 +133,54 @@ pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<Ex
 async fn current(channel: &ChannelName, api: &Api) -> Result<Option<Release>, ClientError> {
     let channel: Option<Channel> = api.find(&["channels", channel.as_str()]).await?;
     Ok(channel.and_then(|channel| channel.current))
+}
+
+/// A release of a channel by its number, or else by its id.
+async fn numbered(release: &str, channel: &ChannelName, api: &Api) -> Result<ReleaseId, ClientError> {
+    let Ok(number) = release.parse::<i64>() else {
+        return Ok(ReleaseId(release.to_owned()));
+    };
+    let log: Vec<Release> = api.get(&["releases"], &[("channel", channel.as_str())]).await?;
+    let found = log.into_iter().find(|release| release.number == number);
+    found.map(|release| release.id).ok_or_else(|| {
+        ClientError::NotFound(format!(
+            "{channel} has no release {number}; `rehead releases list --channel {channel}` shows them"
+        ))
+    })
+}
+
+fn from_anchor(channel: &Channel) -> String {
+    match &channel.anchor {
+        Some(anchor) => format!(
+            "{}: losses add up from release {} (model {})",
+            channel.name, anchor.number, anchor.model
+        ),
+        None => format!("{}: nothing was published yet", channel.name),
+    }
+}
+
+async fn channels(api: &Api, output: &Output) -> Result<(), ClientError> {
+    let channels: Vec<Channel> = api.get(&["channels"], &[]).await?;
+    if output.json {
+        output.document(&channels);
+        return Ok(());
+    }
+    let named = |release: &Option<Release>| {
+        let told = |release: &Release| format!("{} ({})", release.number, release.model);
+        release.as_ref().map_or_else(|| "–".to_owned(), told)
+    };
+    let row = |channel: &Channel| {
+        let live = channel.current.as_ref();
+        vec![
+            channel.name.to_string(),
+            named(&channel.current),
+            live.map_or_else(|| "–".to_owned(), |release| output.verdict(release.verdict)),
+            named(&channel.anchor),
+        ]
+    };
+    let rows: Vec<Vec<String>> = channels.iter().map(row).collect();
+    output.table(&["channel", "live", "verdict", "anchor"], &rows);
+    Ok(())
 }
 
 fn tell(release: &Release, output: &Output) {
@@ -125,17 +201,17 @@ async fn list(channel: Option<&ChannelName>, api: &Api, output: &Output) -> Resu
     }
     let row = |release: &Release| {
         let verdict = match &release.override_reason {
-            Some(reason) => format!("{}, overridden: {reason}", output.verdict(release.verdict)),
+            Some(reason) => {
+                let by = release.override_by.as_ref().map(|by| format!(" by {by}"));
+                let (verdict, by) = (output.verdict(release.verdict), by.unwrap_or_default());
+                format!("{verdict}, overridden{by}: {reason}")
+            }
             None => output.verdict(release.verdict),
-        };
-        let action = match release.action {
-            ReleaseAction::Publish => "publish",
-            ReleaseAction::Undo => "undo",
         };
         vec![
             release.channel.to_string(),
             release.number.to_string(),
-            action.to_owned(),
+            release.action.as_str().to_owned(),
             release.model.to_string(),
             verdict,
             moment(release.created_us),
@@ -148,5 +224,12 @@ async fn list(channel: Option<&ChannelName>, api: &Api, output: &Output) -> Resu
         &["channel", "number", "action", "model", "verdict", "when", "by", "note"],
         &rows,
     );
+    let channels: Vec<Channel> = api.get(&["channels"], &[]).await?;
+    for one in channels
+        .iter()
+        .filter(|one| channel.is_none_or(|channel| one.name == *channel))
+    {
+        output.note(&from_anchor(one));
+    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use domain::gate::policy::CheckId;
 use domain::gate::verdict::{Check, Verdict};
 use domain::model::{ClassRole, Model};
+use domain::overrides::Outlook;
 use domain::report::{ClassMetrics, EvaluationReport, ModelMetrics};
 
 use super::api::Api;
@@ -42,6 +43,10 @@ pub(super) async fn run(model: &Model, api: &Api, output: &Output) -> Result<(),
     output.line("");
     output.line(&format!("verdict: {}", output.verdict(verdict.state)));
     output.line(&verdict.sentence);
+    let outlook: Outlook = api.get(&["models", &model.id.0, "overrides"], &[]).await?;
+    for word in &outlook.overrides {
+        output.line(&format!("overridden by {}: {}", word.by, word.reason));
+    }
     Ok(())
 }
 

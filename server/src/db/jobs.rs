@@ -12,8 +12,8 @@ use super::{Db, DbError, from_json, parse, to_json};
 /// # Errors
 /// The database says no.
 pub async fn insert(db: &Db, job: &Job, by: Option<&UserId>) -> Result<(), DbError> {
-    const SQL: &str = "INSERT INTO jobs (id, project, request, spec, state, last_event, created_us, created_by) \
-        VALUES ($1, $2, $3, $4, $5, 1, $6, $7)";
+    const SQL: &str = "INSERT INTO jobs (id, project, request, spec, state, last_event, created_us, created_by, source) \
+        VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8)";
     let event = EventKind::State {
         state: JobState::Draft,
         message: None,
@@ -27,6 +27,7 @@ pub async fn insert(db: &Db, job: &Job, by: Option<&UserId>) -> Result<(), DbErr
             .bind(JobState::Draft.as_str())
             .bind(job.created_us)
             .bind(by.map(|id| &id.0))
+            .bind(job.spec.source.as_ref().map(|id| &id.0))
             .execute(&mut *connection)
             .await?;
         write_event!(connection, &job.project.0, &job.id.0, 1_i64, 0_i64, job.created_us, &event);
@@ -194,12 +195,15 @@ pub async fn start(db: &Db, id: &JobId, by: Option<&UserId>, now_us: i64) -> Res
     Ok(started)
 }
 
-/// Whether somebody made a job or started it: such a person does not override its verdict.
+/// Whether somebody made or started a job, or one that it descends from: such a person does not override its verdict, and
+/// does not come to by another's turning of the dial.
 ///
 /// # Errors
 /// The database says no.
 pub async fn is_of(db: &Db, id: &JobId, user: &UserId) -> Result<bool, DbError> {
-    const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE id = $1 AND (created_by = $2 OR started_by = $2)";
+    const SQL: &str = "WITH RECURSIVE line (id) AS (SELECT id FROM jobs WHERE id = $1 UNION \
+        SELECT jobs.source FROM jobs JOIN line ON jobs.id = line.id WHERE jobs.source IS NOT NULL) \
+        SELECT COUNT(*) FROM jobs WHERE id IN (SELECT id FROM line) AND (created_by = $2 OR started_by = $2)";
     let n: i64 = on!(db, pool => sqlx::query_scalar(SQL).bind(&id.0).bind(&user.0).fetch_one(pool).await)?;
     Ok(n > 0)
 }

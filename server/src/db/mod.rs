@@ -54,6 +54,7 @@ pub mod images;
 pub mod jobs;
 pub mod looks;
 pub mod models;
+pub mod overrides;
 pub mod policies;
 pub mod projects;
 pub mod queue;

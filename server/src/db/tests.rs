@@ -16,8 +16,11 @@ use domain::release::{Release, ReleaseAction};
 use domain::request::Request;
 
 use super::queue::{Claim, Ending, MAX_ATTEMPTS};
-use super::{Db, datasets, events, images, jobs, models, projects, queue, releases, requests};
+use super::releases::{Move, Word};
+use super::{Db, datasets, events, images, jobs, models, overrides, projects, queue, releases, requests};
 use crate::clock::Clock;
+
+mod words;
 
 const LEASE_US: i64 = 1_000;
 
@@ -104,6 +107,7 @@ impl Store {
                 anchor: None,
                 backbone: Digest::of(b"backbone"),
                 dataset_versions: Vec::new(),
+                source: None,
                 config: TrainConfig::default(),
                 policy: GatePolicy::root(),
             },
@@ -202,13 +206,23 @@ impl Store {
             previous_model: None,
             action: ReleaseAction::Publish,
             undoes: None,
+            anchors: None,
             verdict: VerdictState::Pass,
             override_reason: None,
+            override_by: None,
             note: String::new(),
             request: None,
             by: None,
             created_us: 5,
         }
+    }
+}
+
+fn after(expected: Option<&ReleaseId>) -> Move<'_> {
+    Move {
+        expected,
+        by: None,
+        word: Word::None,
     }
 }
 
@@ -248,10 +262,16 @@ async fn facts_refuse_every_change() {
     let image = store.image("a").await;
     assert!(store.version(&dataset, 1, 0, &[row(image, Split::Train)]).await);
     let model = store.model("m").await;
-    let published = releases::publish(&store.db, &store.release("r", &model), None, None)
+    let published = releases::publish(&store.db, &store.release("r", &model), after(None))
         .await
         .unwrap();
     assert_eq!(published.unwrap().number, 1);
+    let somebody = store.user("rita").await;
+    let word = store.word("o", &model);
+    overrides::insert(&store.db, &store.project, &word, &somebody)
+        .await
+        .unwrap();
+    assert_eq!(overrides::of_model(&store.db, &model).await.unwrap(), [word]);
     let Db::Sqlite(pool) = &store.db else {
         panic!("a SQLite store")
     };
@@ -268,6 +288,8 @@ async fn facts_refuse_every_change() {
         "DELETE FROM evaluations",
         "UPDATE releases SET note = 'it was never me'",
         "DELETE FROM releases",
+        "UPDATE overrides SET reason = 'it was never me'",
+        "DELETE FROM overrides",
         "UPDATE images SET split = 'sealed'",
         "UPDATE images SET grp = ''",
     ];
@@ -313,7 +335,7 @@ async fn a_channel_moves_from_what_was_seen_only() {
     let (old, new) = (store.model("old").await, store.model("new").await);
     let publish = async |id: &str, model: &ModelId, expected: Option<&str>| {
         let expected = expected.map(|id| ReleaseId(id.to_owned()));
-        releases::publish(&store.db, &store.release(id, model), expected.as_ref(), None)
+        releases::publish(&store.db, &store.release(id, model), after(expected.as_ref()))
             .await
             .unwrap()
     };
@@ -340,7 +362,7 @@ async fn a_channel_moves_from_what_was_seen_only() {
     let mut early = moved[0].clone();
     early.id = ReleaseId("early".to_owned());
     early.created_us = 0;
-    let early = releases::publish(&store.db, &early, Some(&moved[0].id), None)
+    let early = releases::publish(&store.db, &early, after(Some(&moved[0].id)))
         .await
         .unwrap()
         .unwrap();
@@ -480,7 +502,7 @@ async fn a_request_knows_what_was_made_for_it() {
     }
     let mut release = store.release("r", &store.model("m").await);
     release.request = Some(soon.id.clone());
-    releases::publish(&store.db, &release, None, None)
+    releases::publish(&store.db, &release, after(None))
         .await
         .unwrap()
         .unwrap();

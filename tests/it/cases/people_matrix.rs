@@ -60,7 +60,7 @@ macro_rules! calls {
 }
 
 async fn calls(story: &Story) -> Result<Vec<Call>> {
-    use Role::{Admin, Operator, Publisher, Viewer};
+    use Role::{Admin, Operator, Publisher, Reviewer, Viewer};
     use Who::{Anybody, From, GlobalAdmin, Known};
     let rest = &story.node.rest;
     let lost = || eyre!("the story made models and published one");
@@ -111,10 +111,16 @@ async fn calls(story: &Story) -> Result<Vec<Call>> {
         GET "/api/v1/models/{id}/files/{name}" => format!("/models/{model}/files/manifest.json"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/features" => format!("/models/{model}/features"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/review.html" => format!("/models/{model}/review.html"), {}; From(Viewer), 200
+        GET "/api/v1/models/{id}/review.json" => format!("/models/{model}/review.json"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/classes.csv" => format!("/models/{model}/classes.csv"), {}; From(Viewer), 200
+        GET "/api/v1/models/{id}/checks.csv" => format!("/models/{model}/checks.csv"), {}; From(Viewer), 200
+        GET "/api/v1/models/{id}/confusion.csv" => format!("/models/{model}/confusion.csv"), {}; From(Viewer), 200
+        GET "/api/v1/models/{id}/flips.csv" => format!("/models/{model}/flips.csv"), {}; From(Viewer), 200
+        GET "/api/v1/models/{id}/overrides" => format!("/models/{model}/overrides"), {}; From(Viewer), 200
         GET "/api/v1/models/{id}/dial" => format!("/models/{model}/dial"), {}; From(Viewer), 200
         POST "/api/v1/models/{id}/dial" => format!("/models/{model}/dial"), { "offset": 1e9 }; From(Operator), 422
         POST "/api/v1/models/{id}/refit" => format!("/models/{model}/refit"), { "distillation": -1 }; From(Operator), 422
+        POST "/api/v1/models/{id}/override" => format!("/models/{model}/override"), { "reason": "short" }; From(Reviewer), 422
         GET "/api/v1/channels" => "/channels", {}; From(Viewer), 200
         GET "/api/v1/channels/{name}" => "/channels/production", {}; From(Viewer), 200
         GET "/api/v1/releases" => "/releases", {}; From(Viewer), 200
@@ -131,7 +137,7 @@ async fn calls(story: &Story) -> Result<Vec<Call>> {
         POST "/api/v1/jobs/{id}/cancel" => format!("/jobs/{job}/cancel"), {}; From(Operator), 200
 
         POST "/api/v1/channels/{name}/releases" => "/channels/production/releases",
-            { "model": model, "expected": live }; From(Publisher), 422
+            { "model": model, "expected": live, "note": "x".repeat(2001) }; From(Publisher), 422
         POST "/api/v1/channels/{name}/undo" => "/channels/production/undo", { "expected": "x" }; From(Publisher), 409
 
         PUT "/api/v1/channels/{name}/anchor" => "/channels/production/anchor", { "release": "x" }; From(Admin), 404

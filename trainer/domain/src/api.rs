@@ -244,7 +244,7 @@ pub struct NewRelease {
     /// A note for the log.
     #[serde(default)]
     pub note: String,
-    /// Publish although the verdict is not `pass`, for this reason.
+    /// Publish although a reviewer's word is missing, giving it in the same call, for this reason.
     #[serde(default)]
     pub override_reason: Option<String>,
     /// The rapid response it answers.
@@ -262,6 +262,9 @@ pub struct NewAnchor {
     pub project: Option<ProjectName>,
     /// One of the channel's releases.
     pub release: ReleaseId,
+    /// A note for the log.
+    #[serde(default)]
+    pub note: String,
 }
 
 /// A project's own policy, or a new version of it.

@@ -159,6 +159,8 @@ id! {
     ModelId,
     /// One move of a channel.
     ReleaseId,
+    /// A reviewer's word on a model.
+    OverrideId,
     /// A person with an account.
     UserId,
     /// A token that a script sends instead of a password.

@@ -300,6 +300,10 @@ pub struct JobSpec {
     pub backbone: Digest,
     /// Dataset versions, in order: the baseline's first, then what is new. Later labels win.
     pub dataset_versions: Vec<DatasetVersionId>,
+    /// The job whose model had its dial turned or its rows refitted; none for all others. Whose job that was does not
+    /// override this one's verdict either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<JobId>,
     /// How to train.
     pub config: TrainConfig,
     /// How to judge.

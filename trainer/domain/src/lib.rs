@@ -17,6 +17,7 @@ pub mod layout;
 pub mod metrics;
 pub mod model;
 pub mod names;
+pub mod overrides;
 pub mod people;
 pub mod preview;
 pub mod release;

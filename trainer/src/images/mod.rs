@@ -7,10 +7,12 @@ mod decode;
 mod hash;
 mod jpeg;
 mod near_duplicates;
+mod thumbnail;
 
 pub use decode::{DECODER, ImageError, MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, Rgb, decode};
 pub use hash::{InvalidHash, PerceptualHash};
 pub use near_duplicates::{Grouped, group_near_duplicates};
+pub use thumbnail::thumbnail;
 
 /// What is kept of an image when it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,21 +1,16 @@
 //! The verdict in one sentence, what to do next, and doing it.
 
-use domain::api::NewRelease;
 use domain::gate::headline::Headline;
 use domain::gate::policy::CheckId;
-use domain::gate::verdict::VerdictState;
-use domain::names::{ChannelName, ClassName};
-use domain::release::Channel;
+use domain::names::ClassName;
 use leptos::prelude::*;
-use leptos_i18n::t_string;
 
+use super::publish::{self, Publish};
 use super::{Candidate, Judgement};
 use crate::backend::BackendError;
 use crate::components::check::check_name;
-use crate::components::error::Refusal;
 use crate::components::loaded::segment;
 use crate::components::number::percent;
-use crate::components::sending::{Sending, refreshed};
 use crate::components::view;
 use crate::language::{I18n, said, t, use_i18n};
 
@@ -71,8 +66,8 @@ pub(super) fn Banner(
             view! { <span class="tag pass">{t!(i18n, banner.live, channel = name)}</span> " " }
         })
         .collect();
-    let publish = (!is_never).then(|| {
-        view! {
+    let publish = publish::button(i18n, &candidate.outlook, publishing, is_moved);
+    view! {
             <button
                 type="button"
                 class="button primary"
@@ -96,6 +91,7 @@ pub(super) fn Banner(
             </div>
             <div class="banner-actions">{more} {publish}</div>
         </div>
+        {publish::words(i18n, &candidate.outlook)}
         {move || {
             publishing
                 .get()
@@ -171,149 +167,6 @@ fn more_photos(i18n: I18n, candidate: &Candidate) -> Option<AnyView> {
         None => (t!(i18n, banner.more_old, n = n), "/datasets".to_owned()),
     };
     Some(view! { <a class="button" href=to>{text}</a> })
-}
-
-/// Why the server will ask for a reason, if it will.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Overrides {
-    Nothing,
-    Verdict,
-    OtherBaseline,
-}
-
-fn overrides(candidate: &Candidate, channel: Option<&Channel>) -> Overrides {
-    if candidate.model.verdict.state != VerdictState::Pass {
-        return Overrides::Verdict;
-    }
-    let live = channel.and_then(|channel| channel.current.as_ref());
-    match live {
-        Some(live) if candidate.model.baseline.as_ref() != Some(&live.model) && live.model != candidate.model.id => {
-            Overrides::OtherBaseline
-        }
-        _ => Overrides::Nothing,
-    }
-}
-
-/// Channel, note and, where the verdict does not say pass, a reason.
-#[component]
-fn Publish(
-    candidate: Candidate,
-    /// The page shows numbers that are not the model's.
-    is_moved: Memo<bool>,
-    note: RwSignal<String>,
-    reason: RwSignal<String>,
-    refused: RwSignal<Option<BackendError>>,
-    reload: Callback<()>,
-    done: Callback<()>,
-    close: Callback<()>,
-) -> impl IntoView {
-    let i18n = use_i18n();
-    let candidate = StoredValue::new(candidate);
-    let names: Vec<String> = candidate.with_value(|candidate| {
-        let channels = candidate.channels.iter();
-        channels.map(|channel| channel.name.to_string()).collect()
-    });
-    let channel = RwSignal::new(names.first().cloned().unwrap_or_else(|| "production".to_owned()));
-    let needs = Memo::new(move |_| {
-        let name = channel.get();
-        candidate.with_value(|candidate| {
-            let found = candidate.channels.iter().find(|channel| channel.name.as_str() == name);
-            overrides(candidate, found)
-        })
-    });
-    let sending = Sending::then(done);
-    refreshed(sending, refused, reload);
-    let send = move || {
-        let name = channel.get_untracked();
-        let body = candidate.with_value(|candidate| {
-            let found = candidate.channels.iter().find(|channel| channel.name.as_str() == name);
-            NewRelease {
-                project: None,
-                model: candidate.model.id.clone(),
-                expected: found
-                    .and_then(|channel| channel.current.as_ref())
-                    .map(|release| release.id.clone()),
-                note: note.get_untracked(),
-                override_reason: Some(reason.get_untracked()).filter(|reason| !reason.trim().is_empty()),
-                request: candidate.job.request.clone(),
-            }
-        });
-        sending.post(format!("/api/v1/channels/{}/releases", segment(&name)), &body);
-    };
-    let flag = |text: AnyView| Some(view! { <p class="flag"><strong>{text}</strong></p> });
-    let why = move || match needs.get() {
-        // The server may know of another cause, and has said so then.
-        Overrides::Nothing => {
-            let asked = refused.with(|refused| refused.as_ref().is_some_and(|error| error.status == 422));
-            asked.then(|| ().into_any())
-        }
-        Overrides::Verdict => flag(t!(i18n, publish.why_verdict)),
-        Overrides::OtherBaseline => flag(t!(i18n, publish.why_baseline)),
-    };
-    let options: Vec<_> = names
-        .into_iter()
-        .map(|name| view! { <option value=name.clone()>{name.clone()}</option> })
-        .collect();
-    let valid = move || ChannelName::new(channel.get()).is_ok();
-    view! {
-        <form
-            id="publish"
-            class="panel form"
-            on:submit=move |event| {
-                event.prevent_default();
-                send();
-            }
-        >
-            <h2>{t!(i18n, publish.title)}</h2>
-            <label class="field">
-                <span>{t!(i18n, publish.channel)}</span>
-                <select prop:value=channel on:change=move |event| channel.set(event_target_value(&event))>{options}</select>
-            </label>
-            <label class="field">
-                <span>{t!(i18n, publish.note)}</span>
-                <textarea
-                    rows="2"
-                    maxlength="2000"
-                    placeholder=move || t_string!(i18n, publish.note_hint)
-                    prop:value=note
-                    on:input=move |event| note.set(event_target_value(&event))
-                ></textarea>
-            </label>
-            {move || {
-                why()
-                    .map(|why| {
-                        view! {
-                            {why}
-                            <label class="field">
-                                <span>{t!(i18n, publish.reason)}</span>
-                                <textarea
-                                    rows="2"
-                                    minlength="10"
-                                    maxlength="1000"
-                                    required
-                                    prop:value=reason
-                                    on:input=move |event| reason.set(event_target_value(&event))
-                                ></textarea>
-                            </label>
-                        }
-                    })
-            }}
-            <Refusal error=refused/>
-            <div class="form-actions">
-                <button type="submit" class="button primary" disabled=move || sending.pending() || !valid() || is_moved.get()>
-                    {move || {
-                        if sending.pending() {
-                            t!(i18n, publish.sending)
-                        } else {
-                            let name = channel.get();
-                            t!(i18n, publish.send, channel = name)
-                        }
-                    }}
-                </button>
-                <button type="button" class="button" on:click=move |_| close.run(())>{t!(i18n, publish.cancel)}</button>
-            </div>
-        </form>
-    }
 }
 
 /// What was being written when a page was loaded anew.

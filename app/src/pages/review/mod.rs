@@ -11,6 +11,7 @@ mod facts;
 mod flips;
 mod notes;
 mod proof;
+mod publish;
 mod recipes;
 mod reliability;
 mod share;
@@ -26,6 +27,7 @@ use domain::job::{HeadMode, Job};
 use domain::judge;
 use domain::model::Model;
 use domain::names::{ClassName, DatasetName};
+use domain::overrides::Outlook;
 use domain::release::Channel;
 use domain::report::EvaluationReport;
 use domain::request::Request;
@@ -54,6 +56,8 @@ pub(crate) struct Candidate {
     pub(crate) report: EvaluationReport,
     pub(crate) verdict: Verdict,
     pub(crate) channels: Vec<Channel>,
+    /// What stands in the way to each channel, and what whoever looks may do about it.
+    pub(crate) outlook: Outlook,
     /// The rapid response that it answers, while that is open.
     pub(crate) request: Option<Request>,
 }
@@ -78,6 +82,8 @@ async fn candidate(backend: SharedBackend, id: &str) -> Result<String, BackendEr
     for part in ["report", "verdict"] {
         all.field(part, &backend.get(format!("/api/v1/models/{id}/{part}")).await?);
     }
+    let outlook = backend.get(format!("/api/v1/models/{id}/overrides")).await?;
+    all.field("outlook", &outlook);
     let channels = backend
         .get(format!("/api/v1/channels?project={DEFAULT_PROJECT}"))
         .await?;

@@ -15,13 +15,22 @@ use crate::language::{t, use_i18n};
 pub(super) fn Share(candidate: Candidate) -> impl IntoView {
     let i18n = use_i18n();
     let path = format!("/api/v1/models/{}", segment(&candidate.model.id.0));
-    let link = |file: &str, text: &'static str| {
-        view! { <a class="button" rel="external" download="" href=format!("{path}/{file}")>{text}</a> }
+    let link = |file: &'static str, text: AnyView| {
+        let path = path.clone();
+        // The page to take along is in the reader's language; numbers have none.
+        let href = move || {
+            let language = i18n.get_locale();
+            format!("{path}/{file}?lang={language}")
+        };
+        view! { <a class="button" rel="external" download="" href=href>{text}</a> }
     };
     let links = [
-        link("review.html", "HTML"),
-        link("classes.csv", "CSV"),
-        link("report", "JSON"),
+        link("review.html", t!(i18n, share.page)),
+        link("review.json", t!(i18n, share.json)),
+        link("classes.csv", t!(i18n, share.classes)),
+        link("checks.csv", t!(i18n, share.checks)),
+        link("confusion.csv", t!(i18n, share.confusion)),
+        link("flips.csv", t!(i18n, share.flips)),
     ];
     let sending = Sending::new();
     let made = move || {
