@@ -130,10 +130,10 @@ pub(super) async fn worlds(world: Arc<World>) -> Result<Done> {
 }
 
 /// Runs a script of `tests/crosscheck` with other people's tools.
-async fn python(script: &str, args: &[&OsStr]) -> Result<Done> {
+pub(super) async fn python(script: &str, args: &[&OsStr]) -> Result<Done> {
     let Some(python) = std::env::var_os("REHEAD_CROSSCHECK_PYTHON") else {
         return Ok(Done::Skipped(
-            "REHEAD_CROSSCHECK_PYTHON names no Python with numpy, scipy and scikit-learn".to_owned(),
+            "REHEAD_CROSSCHECK_PYTHON names no Python with numpy, scipy, scikit-learn and statsmodels".to_owned(),
         ));
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crosscheck").join(script);

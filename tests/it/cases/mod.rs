@@ -7,6 +7,7 @@ mod gate;
 mod inputs;
 mod jobs;
 mod kill;
+mod metrics_reference;
 mod people;
 mod people_matrix;
 mod queue;
@@ -73,6 +74,7 @@ const CASES: &[Case] = cases![
     "full size: the dial turned" => full_size::dial,
     "full size: a policy of a job's own needs a reviewer" => full_size::own_policy,
     "crosscheck: the report recomputed by other tools" => crosscheck::recompute,
+    "crosscheck: metrics_reference, random worlds and edges" => metrics_reference::whole,
     "gate: a project's own policies" => gate::policies,
     "gate: losses since the anchor" => gate::anchor,
     "gate: looks are counted" => gate::looks,

@@ -113,8 +113,15 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
             }
             Some(baseline) => {
                 let old = baseline.head.logits(features)?;
-                let new = input.candidate.head.rows_from(n_old).logits(features)?;
-                (Some(Scores::of(&old)), Scores::appended(&old, &new))
+                let before = Scores::of(&old);
+                let added = input.candidate.head.rows_from(n_old);
+                // A product needs rows; where none was added, both say the same.
+                let after = if added.n_classes() == 0 {
+                    before.clone()
+                } else {
+                    Scores::appended(&old, &added.logits(features)?)
+                };
+                (Some(before), after)
             }
             None => (None, Scores::of(&input.candidate.head.logits(features)?)),
         })
