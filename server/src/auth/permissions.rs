@@ -103,6 +103,7 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/api/v1/models/{id}/dial", In(Read)),
     (Method::POST, "/api/v1/models/{id}/dial", In(Operate)),
     (Method::POST, "/api/v1/models/{id}/refit", In(Operate)),
+    (Method::GET, "/api/v1/compare", In(Read)),
     // Channels. A release that overrides a verdict needs more, see `crate::api::channels::publish`.
     (Method::GET, "/api/v1/channels", In(Read)),
     (Method::GET, "/api/v1/channels/{name}", In(Read)),

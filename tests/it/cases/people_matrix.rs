@@ -115,6 +115,7 @@ async fn calls(story: &Story) -> Result<Vec<Call>> {
         GET "/api/v1/models/{id}/dial" => format!("/models/{model}/dial"), {}; From(Viewer), 200
         POST "/api/v1/models/{id}/dial" => format!("/models/{model}/dial"), { "offset": 1e9 }; From(Operator), 422
         POST "/api/v1/models/{id}/refit" => format!("/models/{model}/refit"), { "distillation": -1 }; From(Operator), 422
+        GET "/api/v1/compare" => format!("/compare?models={model}"), {}; From(Viewer), 200
         GET "/api/v1/channels" => "/channels", {}; From(Viewer), 200
         GET "/api/v1/channels/{name}" => "/channels/production", {}; From(Viewer), 200
         GET "/api/v1/releases" => "/releases", {}; From(Viewer), 200

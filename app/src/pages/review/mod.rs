@@ -10,8 +10,9 @@ mod dial;
 mod facts;
 mod flips;
 mod proof;
-mod reliability;
+pub(super) mod reliability;
 mod share;
+mod sibling;
 
 use domain::api::DEFAULT_PROJECT;
 use domain::api::dial::DialPlaces;
@@ -236,11 +237,12 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
             <confusion::Confusion judged scores/>
             <curves::Curves report=candidate.report.clone() judged tau ready=Signal::derive(move || scores.read().is_some())/>
             <proof::Proof report=candidate.report.clone()/>
-            {has_dial.then(|| view! { <dial::Dial id=candidate.model.id.to_string() places/> })}
+            {has_dial.then(|| view! { <dial::Dial id=candidate.model.id.to_string() turned_from=candidate.job.spec.turned_from.clone() places/> })}
             <reliability::Diagram beside/>
             <checks::Checks judged beside=!has_dial/>
             <flips::Flips judged scores/>
             <share::Share candidate=candidate.clone()/>
+            <sibling::Sibling model=candidate.model.clone() job=candidate.job.clone()/>
         </div>
     }
 }

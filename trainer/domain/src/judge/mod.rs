@@ -5,6 +5,7 @@
 mod compare;
 mod groups;
 mod metrics;
+pub mod several;
 #[cfg(test)]
 mod tests;
 
