@@ -82,6 +82,12 @@ impl ApiError {
         Self::Internal(error.into())
     }
 
+    /// Whether it says that something is not there.
+    #[must_use]
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Problem(parts) if parts.status == StatusCode::NOT_FOUND)
+    }
+
     /// What is wrong in one sentence, for whoever stands at the server itself.
     #[must_use]
     pub(crate) fn sentence(self) -> String {

@@ -15,8 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    channels, dataset_versions, datasets, dial, events, exports, features, images, jobs, models, overrides, overview,
-    policies, preview, projects, requests as responses, session, setup, tokens, users,
+    channels, compare, dataset_versions, datasets, dial, events, exports, features, images, jobs, models, overrides,
+    overview, policies, preview, projects, requests as responses, session, setup, tokens, users,
 };
 use crate::auth::{guard, sessions};
 use crate::requests;
@@ -77,6 +77,7 @@ fn v1() -> OpenApiRouter<AppState> {
         .routes(routes!(exports::flips))
         .routes(routes!(dial::get, dial::turn))
         .routes(routes!(dial::refit))
+        .routes(routes!(compare::get))
         .routes(routes!(models::backbones))
         .routes(routes!(policies::list))
         .routes(routes!(policies::save))

@@ -342,14 +342,15 @@ await test("a review by hand: order, shares, a photo over the page, the dial tur
     input.dispatchEvent(new Event("input", { bubbles: true }));
   });
   const lost = place.old.reduce((sum, count) => sum + count.x, 0);
-  await page.waitForFunction((text) => document.querySelector("#dial p[role=status]").textContent.startsWith(text), `${lost} of `);
+  await page.waitForFunction((text) => document.querySelector("#offset-says").textContent.startsWith(text), `${lost} of `);
   await page.waitForSelector("#reliability svg");
   await inspect(page, "review-dial");
   await page.click("#dial .slider .button");
-  const job = (await page.getAttribute("#dial a.primary", "href")).split("/").at(-1);
-  let turned;
-  while (!(turned = await api(`/jobs/${job}`)).finished_us) await new Promise((done) => setTimeout(done, 200));
-  same((await api(`/models/${turned.model}/report`)).training.dial.offset, place.offset, "where the new model's dial stands");
+  await page.waitForURL((url) => url.pathname.startsWith("/models/") && !url.pathname.endsWith(id));
+  const turned = new URL(page.url()).pathname.split("/").at(-1);
+  const made = (await api(`/models/${turned}/report`)).training;
+  same(made.dial.offset, place.offset, "where the new model's dial stands");
+  check(made.turned_from, "it says whose rows these are");
 
   for (const [file, start] of Object.entries({ "review.html": "<!doctype html>", "classes.csv": "class,role", report: "{" })) {
     const text = await page.evaluate(async (path) => (await fetch(path)).text(), `/api/v1/models/${id}/${file}`);

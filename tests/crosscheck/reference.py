@@ -117,10 +117,8 @@ def metrics(c, where, report, model, classes, labels, groups, curves=True):
         away = np.abs(np.interp(rs, xs, ys) - ps)
         for j in np.flatnonzero(np.isin(rs, xs)):
             away[j] = min(away[j], np.abs(ys[xs == rs[j]] - ps[j]).min())
-        # 400 points are not always enough for that; how far off they leave it is then as small as it can be.
-        most = 0.002 if len(one["curve"]) < 400 else 0.004
         worst = away[rs > xs.min()].max(initial=0)
-        c.same(f"{at}.curve is within {most}", bool(worst < most + c.tolerance), True)
+        c.same(f"{at}.curve is within 0.002", bool(worst < 0.002 + c.tolerance), True)
 
 
 def same_table(c, where, got, expected):

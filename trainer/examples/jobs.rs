@@ -36,7 +36,7 @@ fn main() -> Result<(), Failure> {
     std::fs::create_dir_all(out.join("store"))?;
     let store = object_store::local::LocalFileSystem::new_with_prefix(out.join("store"))?;
     let artifacts = Artifacts::new(Arc::new(store), runtime.handle().clone());
-    let backbone = trainer::bundled::backbone();
+    let backbones = trainer::bundled::backbones();
 
     let project = ProjectId("example".to_owned());
     let mut rows = read(&artifacts, &project, baseline)?;
@@ -48,6 +48,7 @@ fn main() -> Result<(), Failure> {
         relabelled: Vec::new(),
         baseline: None,
         anchor: None,
+        turned: None,
         config: TrainConfig {
             mode: HeadMode::Cold,
             reject_classes: vec![ClassName::new("none")?],
@@ -55,7 +56,7 @@ fn main() -> Result<(), Failure> {
         },
         policy: GatePolicy::root(),
     };
-    let first = run(&artifacts, &backbone, &cold, &Console::new())?;
+    let first = run(&artifacts, &backbones, &cold, &Console::new())?;
     write(&out.join("baseline"), &first)?;
 
     let mut datasets = cold.datasets;
@@ -77,18 +78,19 @@ fn main() -> Result<(), Failure> {
             head: first.files[0].1.clone(),
         }),
         anchor: None,
+        turned: None,
         config: TrainConfig {
             deadline_ms,
             ..TrainConfig::default()
         },
         policy: GatePolicy::pilot(),
     };
-    let second = run(&artifacts, &backbone, &clone, &Console::new())?;
+    let second = run(&artifacts, &backbones, &clone, &Console::new())?;
     write(&out.join("candidate"), &second)?;
 
     let images: Vec<Digest> = rows.iter().map(|row| row.image).collect();
     let console = Console::new();
-    let all = trainer::features::extract(&artifacts, &project, &backbone, &images, u64::MAX, &console)?;
+    let all = trainer::features::extract(&artifacts, &project, backbones.first(), &images, u64::MAX, &console)?;
     let path = out.join("candidate/features.safetensors");
     std::fs::write(path, features_file(&all.features, &rows, &second)?)?;
     Ok(())

@@ -1,52 +1,74 @@
-//! Several models in the same panels, by address: one line and one column a model.
+//! Several models in the same panels, by address: counted over the photos that all of them were judged on.
 
-use domain::model::Model;
-use domain::report::{ClassMetrics, EvaluationReport};
+mod panels;
+
+use domain::api::compare::{LeftOutReason, ModelComparison};
 use leptos::prelude::*;
 use leptos_i18n::t_string;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use serde::Deserialize;
+use leptos_router::params::ParamsMap;
 
 use crate::backend::{BackendError, SharedBackend};
-use crate::components::charts::line::{Axis, LineChart, Lines, Series, Size};
-use crate::components::loaded::{Gathered, Load, Loaded, list, segment};
-use crate::components::number::percent;
+use crate::components::error::Refusal;
+use crate::components::loaded::{Load, Loaded, segment};
 use crate::components::panel::Panel;
 use crate::components::short;
-use crate::components::table::{Column, DataTable};
-use crate::components::verdict::VerdictTag;
-use crate::components::view;
+use crate::components::{live, view};
 use crate::language::{filled, t, use_i18n};
 
-/// Lines that can be told apart.
-const MOST: usize = 10;
+/// Where the slider may stand, as on a review.
+const LEAST: f64 = 0.5;
+const MOST: f64 = 0.999;
+/// Where it begins: the threshold of classes without one of their own.
+const START: f64 = 0.9;
 
-#[derive(Clone, Debug, Deserialize)]
-struct Compared {
-    models: Vec<Judged>,
+/// What a reader may choose, and the address keeps.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Choice {
+    models: String,
+    reference: Option<String>,
+    /// None: each model at its own thresholds.
+    tau: Option<f64>,
+    /// None: all classes together.
+    class: Option<String>,
 }
 
-/// A model and what was measured of it.
-#[derive(Clone, Debug, Deserialize)]
-struct Judged {
-    model: Model,
-    report: EvaluationReport,
-}
-
-/// JSON text of [`Compared`].
-async fn load(backend: SharedBackend, ids: String) -> Result<String, BackendError> {
-    let mut models = Vec::new();
-    for id in ids.split(',').filter(|id| !id.is_empty()).take(MOST) {
-        let path = format!("/api/v1/models/{}", segment(id));
-        let mut one = Gathered::default();
-        one.field("model", &backend.get(path.clone()).await?);
-        one.field("report", &backend.get(format!("{path}/report?only=candidate")).await?);
-        models.push(one.finish());
+impl Choice {
+    fn of(query: &ParamsMap) -> Self {
+        let text = |name: &str| query.get(name).filter(|text| !text.is_empty());
+        let tau = text("tau").and_then(|tau| tau.parse::<f64>().ok());
+        Self {
+            models: text("models").unwrap_or_default(),
+            reference: text("reference"),
+            tau: tau.filter(|tau| (LEAST..=MOST).contains(tau)),
+            class: text("class"),
+        }
     }
-    let mut all = Gathered::default();
-    all.field("models", &list(&models));
-    Ok(all.finish())
+
+    /// Of the page's address and of the API alike.
+    fn query(&self) -> String {
+        let ids: Vec<String> = self.models.split(',').map(segment).collect();
+        let mut query = format!("?models={}", ids.join(","));
+        for (name, value) in [
+            ("reference", self.reference.as_deref().map(segment)),
+            ("tau", self.tau.map(|tau| format!("{tau:.3}"))),
+            ("class", self.class.as_deref().map(segment)),
+        ] {
+            if let Some(value) = value {
+                query.push_str(&format!("&{name}={value}"));
+            }
+        }
+        query
+    }
+}
+
+/// JSON text of a [`ModelComparison`]; of nothing where no model is named.
+async fn load(backend: SharedBackend, query: String) -> Result<String, BackendError> {
+    if query == Choice::default().query() {
+        return Ok("null".to_owned());
+    }
+    backend.get(format!("/api/v1/compare{query}")).await
 }
 
 /// The page.
@@ -54,9 +76,12 @@ async fn load(backend: SharedBackend, ids: String) -> Result<String, BackendErro
 pub(crate) fn ComparePage() -> impl IntoView {
     let i18n = use_i18n();
     let query = use_query_map();
-    let ids = Memo::new(move |_| query.read().get("models").unwrap_or_default());
-    let load = Load::new(ids.into(), load);
-    let show = move |compared: Compared| view! { <Shown compared/> };
+    let choice = Memo::new(move |_| Choice::of(&query.read()));
+    let load = Load::new(Signal::derive(move || choice.read().query()), load);
+    let show = move |compared: Option<ModelComparison>| match compared {
+        Some(compared) => view! { <Shown compared choice=choice.get_untracked()/> },
+        None => view! { <p class="empty">{t!(i18n, compare.few)}</p> },
+    };
     view! {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, compare.title))/>
         <div class="page-head">
@@ -70,211 +95,199 @@ pub(crate) fn ComparePage() -> impl IntoView {
 }
 
 #[component]
-fn Shown(compared: Compared) -> impl IntoView {
+fn Shown(compared: ModelComparison, choice: Choice) -> impl IntoView {
     let i18n = use_i18n();
-    if compared.models.is_empty() {
-        return view! { <p class="empty">{t!(i18n, compare.few)}</p> };
-    }
-    let digests: Vec<_> = compared.models.iter().map(|model| model.report.sealed.digest).collect();
-    let differs = digests.windows(2).any(|pair| pair[0] != pair[1]);
-    let classes = classes(&compared);
-    let charts: Vec<_> = classes
-        .iter()
-        .map(|class| {
-            let title = filled(t_string!(i18n, curves.chart), &[("class", class)]);
-            let axes = (
-                t_string!(i18n, curves.recall).to_string(),
-                t_string!(i18n, curves.precision).to_string(),
-            );
-            let lines = lines(&compared, class, title, axes);
-            view! {
-                <div class="multiple">
-                    <h3>{class.clone()}</h3>
-                    <LineChart lines marker=Signal::derive(|| None)/>
-                </div>
-            }
-        })
-        .collect();
-    view! {
-        {differs.then(|| view! { <p class="flag spaced">{t!(i18n, compare.differs)}</p> })}
-        <Overall compared=compared.clone()/>
-        <Figures compared=compared.clone() classes=classes.clone()/>
-        <Panel
-            id="multiples"
-            full=true
-            title=t!(i18n, compare.multiples)
-            about=t!(i18n, compare.multiples_about)
-        >
-            <Legend compared/>
-            <div class="multiples">{charts}</div>
-        </Panel>
-    }
-}
-
-/// Classes of all models, in the order in which they came.
-fn classes(compared: &Compared) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for class in compared.models.iter().flat_map(|model| &model.report.classes) {
-        if names.iter().all(|name| name != class.name.as_str()) {
-            names.push(class.name.to_string());
-        }
-    }
-    names
-}
-
-fn of_class<'a>(report: &'a EvaluationReport, class: &str) -> Option<&'a ClassMetrics> {
-    report
-        .candidate
-        .per_class
-        .iter()
-        .find(|metrics| metrics.class.as_str() == class)
-}
-
-fn lines(compared: &Compared, class: &str, title: String, (x, y): (String, String)) -> Lines {
-    let series = compared.models.iter().zip(1..).filter_map(|(model, number)| {
-        let metrics = of_class(&model.report, class)?;
-        (!metrics.curve.is_empty()).then(|| Series {
-            name: short(&model.model.id.0),
-            style: format!("line-{number}"),
-            points: metrics
-                .curve
-                .iter()
-                .map(|point| (point.recall * 100.0, point.precision * 100.0))
-                .collect(),
-        })
-    });
-    Lines {
-        title,
-        x: Axis::new(x, 0.0, 100.0, 50.0),
-        y: Axis::new(y, 0.0, 100.0, 50.0),
-        series: series.collect(),
-        bands: Vec::new(),
-        size: Size::SMALL,
-    }
-}
-
-#[component]
-fn Legend(compared: Compared) -> impl IntoView {
-    let keys: Vec<_> = compared
-        .models
-        .into_iter()
-        .zip(1..)
-        .map(|(model, number)| {
-            let id = model.model.id.to_string();
-            view! {
-                <li>
-                    <svg class="legend-mark" viewBox="0 0 24 8" width="24" height="8" aria-hidden="true">
-                        <path class=format!("chart-line line-{number}") d="M0,4L24,4"/>
-                    </svg>
-                    <a href=format!("/models/{id}")><code>{short(&id)}</code></a>
-                </li>
-            }
-        })
-        .collect();
-    view! { <ul class="legend">{keys}</ul> }
-}
-
-#[component]
-fn Overall(compared: Compared) -> impl IntoView {
-    let i18n = use_i18n();
-    let heads = [
-        t_string!(i18n, compare.sealed),
-        t_string!(i18n, compare.top1),
-        t_string!(i18n, facts.right),
-        t_string!(i18n, facts.wrong),
-        t_string!(i18n, matrix.unknown),
-    ];
-    let rows: Vec<_> = compared
-        .models
-        .into_iter()
-        .map(|model| {
-            let id = model.model.id.to_string();
-            let metrics = &model.report.candidate;
-            let figures: Vec<_> = heads
-                .iter()
-                .zip([
-                    model.report.sealed.n_images.to_string(),
-                    percent(metrics.top1),
-                    metrics.n_accepted_right.to_string(),
-                    metrics.n_accepted_wrong.to_string(),
-                    metrics.n_unknown.to_string(),
-                ])
-                .map(|(head, figure)| view! { <td class="n" data-head=*head>{figure}</td> })
-                .collect();
-            view! {
-                <tr>
-                    <th scope="row"><a href=format!("/models/{id}")><code>{short(&id)}</code></a></th>
-                    <td class="wide-cell"><VerdictTag state=model.model.verdict.state/></td>
-                    {figures}
-                </tr>
-            }
-        })
-        .collect();
-    view! {
-        <Panel id="overall" full=true title=t!(i18n, compare.overall) about=().into_any()>
-            <DataTable
-                labelled_by="overall-title"
-                columns=vec![
-                    Column::text(t!(i18n, compare.model)),
-                    Column::text(t!(i18n, classes.state)),
-                    Column::number(t!(i18n, compare.sealed)),
-                    Column::number(t!(i18n, compare.top1)),
-                    Column::number(t!(i18n, facts.right)),
-                    Column::number(t!(i18n, facts.wrong)),
-                    Column::number(t!(i18n, matrix.unknown)),
-                ]
-                rows=rows.into_any()
-                folds=true
-            />
-        </Panel>
-    }
-}
-
-/// Recall and average precision of every class, one column a model.
-#[component]
-fn Figures(compared: Compared, classes: Vec<String>) -> impl IntoView {
-    let i18n = use_i18n();
-    let ids: Vec<String> = compared.models.iter().map(|model| short(&model.model.id.0)).collect();
-    let n = ids.len();
-    // Once under recall and once under average precision.
-    let heads: Vec<_> = ids
-        .iter()
-        .chain(&ids)
-        .map(|id| view! { <th scope="col" class="n"><code>{id.clone()}</code></th> })
-        .collect();
-    let rows: Vec<_> = classes
-        .into_iter()
-        .map(|class| {
-            let cells = |figure: fn(&ClassMetrics) -> Option<String>| -> Vec<_> {
-                compared
-                    .models
-                    .iter()
-                    .map(|model| {
-                        let text = of_class(&model.report, &class).and_then(figure);
-                        view! { <td class="n">{text.unwrap_or_else(|| "–".to_owned())}</td> }
-                    })
-                    .collect()
-            };
-            let recall = cells(|metrics| metrics.recall.map(percent));
-            let average = cells(|metrics| metrics.average_precision.map(|ap| format!("{ap:.3}")));
-            view! { <tr><th scope="row">{class.clone()}</th>{recall}{average}</tr> }
-        })
-        .collect();
-    view! {
-        <Panel id="figures" full=true title=t!(i18n, dataset.by_class) about=().into_any()>
-            <div class="data-scroll" tabindex="0" role="region" aria-labelledby="figures-title">
-                <table class="table pinned">
-                    <thead>
-                        <tr>
-                            <th scope="col" rowspan="2">{t!(i18n, compare.class)}</th>
-                            <th scope="colgroup" colspan=n class="n">{t!(i18n, compare.recall)}</th>
-                            <th scope="colgroup" colspan=n class="n">{t!(i18n, compare.ap)}</th>
-                        </tr>
-                        <tr>{heads}</tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
+    let ids: Vec<String> = compared.models.iter().map(|model| model.id.to_string()).collect();
+    let classes: Vec<String> = compared.classes.iter().map(ToString::to_string).collect();
+    let is_empty = compared.common.n_images == 0;
+    let first = Choice {
+        // What the server shows, whatever was asked for.
+        reference: Some(compared.reference.to_string()),
+        ..choice
+    };
+    let left_out = left_out(&compared);
+    let shown = RwSignal::new(compared);
+    let chosen = RwSignal::new(first);
+    let refused = RwSignal::new(None::<BackendError>);
+    #[cfg(feature = "hydrate")]
+    moving::follow(chosen, shown, refused);
+    let said = move || shown.with(common);
+    if is_empty {
+        return view! {
+            <div class="stack">
+                {left_out}
+                <p class="flag" role="status">{live(said)}</p>
+                <panels::Overall shown/>
             </div>
-        </Panel>
+        };
+    }
+    let named = |name: &str, number: usize| format!("{number} · {}", short(name));
+    let references: Vec<_> = ids
+        .iter()
+        .zip(1..)
+        .map(|(id, number)| {
+            let is_chosen = chosen.with_untracked(|choice| choice.reference.as_ref() == Some(id));
+            view! { <option value=id.clone() selected=is_chosen>{named(id, number)}</option> }
+        })
+        .collect();
+    let at = move || chosen.with(|choice| choice.tau).unwrap_or(START);
+    let moved = move || chosen.with(|choice| choice.tau.is_some());
+    let thresholds = move || {
+        if moved() {
+            let tau = format!("{:.3}", at());
+            t!(i18n, compare.moved, tau = tau)
+        } else {
+            t!(i18n, compare.own)
+        }
+    };
+    view! {
+        <div class="stack">
+            {left_out}
+            <Panel id="same" full=true title=t!(i18n, compare.same) about=live(said)>
+                <div class="compare-set spaced">
+                    <label>
+                        {t!(i18n, compare.reference)}
+                        <select on:change=move |event| {
+                            chosen.update(|choice| choice.reference = Some(event_target_value(&event)));
+                        }>{references}</select>
+                    </label>
+                </div>
+                <div class="slider">
+                    <label for="tau">{t!(i18n, curves.threshold)}</label>
+                    <input
+                        id="tau"
+                        type="range"
+                        min=LEAST
+                        max=MOST
+                        step="0.001"
+                        prop:value=at
+                        value=chosen.with_untracked(|choice| choice.tau).unwrap_or(START)
+                        aria-valuetext=move || format!("{:.3}", at())
+                        on:input=move |event| {
+                            if let Ok(value) = event_target_value(&event).parse::<f64>() {
+                                chosen.update(|choice| choice.tau = Some(value));
+                            }
+                        }
+                    />
+                    <output for="tau">{move || if moved() { format!("{:.3}", at()) } else { "–".to_owned() }}</output>
+                    <button
+                        type="button"
+                        class="button"
+                        disabled=move || !moved()
+                        on:click=move |_| chosen.update(|choice| choice.tau = None)
+                    >
+                        {t!(i18n, curves.reset)}
+                    </button>
+                </div>
+                <p class="dim" role="status">{live(thresholds)}</p>
+                <Refusal error=refused/>
+            </Panel>
+            <panels::Overall shown/>
+            <panels::Figures shown/>
+            <panels::Curves shown chosen classes/>
+            <panels::One shown ids/>
+        </div>
+    }
+}
+
+/// On which photos everything was counted, and which were left out.
+fn common(compared: &ModelComparison) -> AnyView {
+    let i18n = use_i18n();
+    let common = &compared.common;
+    let (n, others, relabelled) = (common.n_images, common.n_not_all, common.n_relabelled);
+    if n > 0 {
+        return t!(i18n, compare.common, n = n, others = others, relabelled = relabelled);
+    }
+    match &common.apart {
+        Some([a, b]) => {
+            let (a, b) = (short(&a.0), short(&b.0));
+            t!(i18n, compare.apart, a = a, b = b)
+        }
+        None => t!(i18n, compare.nothing),
+    }
+}
+
+/// Names that are not shown, each with the reason.
+fn left_out(compared: &ModelComparison) -> Option<AnyView> {
+    let i18n = use_i18n();
+    let lines: Vec<_> = compared
+        .left_out
+        .iter()
+        .map(|one| {
+            let reason = match one.reason {
+                LeftOutReason::Missing => t_string!(i18n, compare.missing),
+                LeftOutReason::Twice => t_string!(i18n, compare.twice),
+                LeftOutReason::TooMany => t_string!(i18n, compare.too_many),
+                LeftOutReason::NoScores => t_string!(i18n, compare.no_scores),
+            };
+            view! { <li>{filled(reason, &[("id", &one.model)])}</li> }
+        })
+        .collect();
+    (!lines.is_empty()).then(|| view! { <ul class="flag" role="status">{lines}</ul> })
+}
+
+/// What a choice needs, in the browser only.
+#[cfg(feature = "hydrate")]
+mod moving {
+    use domain::api::compare::ModelComparison;
+    use leptos::prelude::*;
+
+    use super::Choice;
+    use crate::backend::{BackendError, read, use_backend};
+    use crate::browser::files::pause;
+    use crate::browser::set_query;
+
+    /// Keeps the address at the choice, and counts anew for the last of several that follow one another.
+    pub(super) fn follow(
+        chosen: RwSignal<Choice>,
+        shown: RwSignal<ModelComparison>,
+        refused: RwSignal<Option<BackendError>>,
+    ) {
+        let backend = use_backend();
+        Effect::new(move |before: Option<Choice>| {
+            let now = chosen.get();
+            if before.is_some_and(|before| before != now) {
+                let query = now.query();
+                set_query(&query);
+                let (backend, wanted) = (backend.clone(), now.clone());
+                leptos::task::spawn_local(async move {
+                    pause(60).await;
+                    let is_last = || chosen.try_with_untracked(|choice| *choice == wanted) == Some(true);
+                    if !is_last() {
+                        return;
+                    }
+                    let path = format!("/api/v1/compare{query}");
+                    let text = backend.get(path.clone()).await;
+                    let counted = text.and_then(|text| read::<ModelComparison>(&path, &text));
+                    if is_last() {
+                        refused.try_set(counted.as_ref().err().cloned());
+                        if let Ok(counted) = counted {
+                            shown.try_set(counted);
+                        }
+                    }
+                });
+            }
+            now
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_says_what_was_chosen() {
+        let choice = Choice {
+            models: "a,b,福".to_owned(),
+            reference: Some("b".to_owned()),
+            tau: Some(0.95),
+            class: Some("fu ma".to_owned()),
+        };
+        assert_eq!(
+            choice.query(),
+            "?models=a,b,%E7%A6%8F&reference=b&tau=0.950&class=fu%20ma"
+        );
+        assert_eq!(Choice::default().query(), "?models=");
     }
 }

@@ -1,6 +1,7 @@
 //! All models, newest first, and a choice of some to compare.
 
 use domain::api::DEFAULT_PROJECT;
+use domain::api::compare::MOST_COMPARED;
 use domain::model::Model;
 use domain::release::Channel;
 use leptos::prelude::*;
@@ -57,7 +58,10 @@ fn List(all: All) -> impl IntoView {
         (chosen.len() > 1).then(|| {
             let n = chosen.len();
             let address = format!("/compare?models={}", chosen.join(","));
-            view! { <a class="button primary" href=address>{t!(i18n, models.compare, n = n)}</a> }
+            let full = (n == MOST_COMPARED).then(
+                || view! { <span class="dim" role="status">{t!(i18n, models.most, most = MOST_COMPARED)}</span> },
+            );
+            view! { {full} <a class="button primary" href=address>{t!(i18n, models.compare, n = n)}</a> }
         })
     };
     let content = if all.models.is_empty() {
@@ -128,6 +132,11 @@ fn Row(model: Model, live: Vec<String>, chosen: RwSignal<Vec<String>>) -> impl I
             });
         }
     };
+    // A comparison of more cannot be read.
+    let full = {
+        let id = id.clone();
+        move || chosen.with(|chosen| chosen.len() >= MOST_COMPARED && !chosen.contains(&id))
+    };
     let new: Vec<String> = model.new_classes.iter().map(ToString::to_string).collect();
     let is_first = model.baseline.is_none();
     let title = if is_first {
@@ -142,7 +151,7 @@ fn Row(model: Model, live: Vec<String>, chosen: RwSignal<Vec<String>>) -> impl I
         .collect();
     view! {
         <tr>
-            <td class="pick"><input type="checkbox" aria-label=label on:change=toggle/></td>
+            <td class="pick"><input type="checkbox" aria-label=label disabled=full on:change=toggle/></td>
             <th scope="row">
                 <a href=format!("/models/{id}")>{title}</a>
                 " "

@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use domain::api::dial::{DialCount, DialPlace, DialPlaces, NewDial};
+use domain::api::dial::{DialBudget, DialCount, DialPlace, DialPlaces, NewDial};
 use domain::dataset::Split;
+use domain::gate::policy::GatePolicy;
 use domain::ids::ModelId;
 use domain::job::{HeadMode, Job, JobSpec, RefitConfig, TrainConfig};
 use domain::model::{ClassRole, Model};
@@ -53,17 +54,19 @@ pub(crate) async fn get(
         None => around(&dial),
     };
     let head = read(&state, &model, HEAD_FILE).await?;
+    let job = jobs::found(&state, &caller, &model.job).await?;
     let known = known(&state, &caller, &model, Some(Split::Calibration)).await?;
     let places = state
         .blocking(move || {
             let head = Head::from_safetensors(&head).map_err(ApiError::internal)?;
-            counted(&head, &report.classes, &dial, &known, &offsets)
+            counted(&head, &report.classes, &dial, &known, (&offsets, &job.spec.policy))
         })
         .await?;
     Ok(Json(places))
 }
 
-/// Make the same model with the dial elsewhere: a job over the same photos, judged by the same policy.
+/// Make the same model with the dial elsewhere: its very rows, with other biases on the new ones. Nothing is fitted; the job
+/// measures it on the same photos and judges it by the very policy that the model was judged by.
 #[utoipa::path(post, path = "/models/{id}/dial", tag = "models", params(("id" = String, Path)), request_body = NewDial,
     responses((status = 201, body = Job), (status = 404), (status = 422)))]
 pub(crate) async fn turn(
@@ -77,11 +80,18 @@ pub(crate) async fn turn(
     if source.spec.baseline.is_none() || source.spec.config.mode != HeadMode::Append {
         return Err(no_dial(&model));
     }
-    let config = TrainConfig {
-        offset: Some(new.offset),
-        ..source.spec.config.clone()
+    let spec = JobSpec {
+        source: Some(source.id),
+        config: TrainConfig {
+            offset: Some(new.offset),
+            ..source.spec.config
+        },
+        // From the rows as they were fitted, however often the dial was turned since: turned back is where it was, bit by bit.
+        turned_from: Some(source.spec.turned_from.unwrap_or(model.id)),
+        ..source.spec
     };
-    another(&state, &caller, model, source, config).await
+    let job = jobs::make(&state, &caller, model.project, source.request, spec, true).await?;
+    Ok((StatusCode::CREATED, Json(job)))
 }
 
 /// Make the same classes' model with all rows anew, on the same photos, judged by the same policy. No old answer is
@@ -102,30 +112,20 @@ pub(crate) async fn refit(
             model.id
         )));
     }
-    let config = TrainConfig {
-        mode: HeadMode::Refit,
-        offset: None,
-        refit: Some(config),
-        ..source.spec.config.clone()
-    };
-    another(&state, &caller, model, source, config).await
-}
-
-/// Queues a job like the one behind a model, but for how it trains; judged by what its policy's name means by now.
-async fn another(
-    state: &AppState,
-    caller: &Caller,
-    model: Model,
-    source: Job,
-    config: TrainConfig,
-) -> Result<(StatusCode, Json<Job>), ApiError> {
     let spec = JobSpec {
         source: Some(source.id),
-        config,
-        policy: policies::renewed(state, &model.project, source.spec.policy.clone()).await?,
+        config: TrainConfig {
+            mode: HeadMode::Refit,
+            offset: None,
+            refit: Some(config),
+            ..source.spec.config
+        },
+        turned_from: None,
+        // Judged by what its policy's name means by now: it is another head.
+        policy: policies::renewed(&state, &model.project, source.spec.policy).await?,
         ..source.spec
     };
-    let job = jobs::make(state, caller, model.project, source.request, spec, true).await?;
+    let job = jobs::make(&state, &caller, model.project, source.request, spec, true).await?;
     Ok((StatusCode::CREATED, Json(job)))
 }
 
@@ -177,7 +177,7 @@ fn counted(
     classes: &[ReportClass],
     dial: &Dial,
     known: &Known,
-    offsets: &[f64],
+    (offsets, policy): (&[f64], &GatePolicy),
 ) -> Result<DialPlaces, ApiError> {
     let n_old = classes.iter().filter(|class| !class.is_new).count();
     let (mut data, mut labels) = (Vec::new(), Vec::new());
@@ -226,6 +226,8 @@ fn counted(
         offset: dial.offset,
         b_need: dial.b_need,
         b_safe: dial.b_safe,
+        unbounded_classes: dial.unbounded_classes.clone(),
+        budget: DialBudget::of(policy, classes.iter().take(n_old).map(|class| &class.name)),
         n_images: labels.len(),
         places: offsets.iter().map(place).collect(),
     })

@@ -72,7 +72,10 @@ pub(super) async fn make(
     start: bool,
 ) -> Result<Job, ApiError> {
     check(&spec)?;
-    policies::check_current(state, &project, &spec.policy).await?;
+    // A turned head is judged as the one that it was turned from.
+    if spec.turned_from.is_none() {
+        policies::check_current(state, &project, &spec.policy).await?;
+    }
     let job = Job {
         id: JobId(new_id(&state.clock)),
         project,
@@ -181,6 +184,7 @@ async fn cold(
     Ok(JobSpec {
         baseline: None,
         anchor: None,
+        turned_from: None,
         backbone: by_recipe(state, recipe.as_deref())?,
         dataset_versions: versions.iter().map(|version| version.id.clone()).collect(),
         source: None,
@@ -265,6 +269,7 @@ async fn clone_of(
     Ok(JobSpec {
         anchor: anchor(state, project, baseline, &model.id).await?,
         baseline: Some(model.id),
+        turned_from: None,
         backbone: model.backbone.digest,
         dataset_versions,
         source: None,

@@ -2,6 +2,7 @@
 //! with a type of `domain`.
 
 pub(crate) mod channels;
+pub(crate) mod compare;
 pub(crate) mod dataset_versions;
 pub(crate) mod datasets;
 pub(crate) mod dial;

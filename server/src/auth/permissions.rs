@@ -107,6 +107,7 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/api/v1/models/{id}/dial", In(Read)),
     (Method::POST, "/api/v1/models/{id}/dial", In(Operate)),
     (Method::POST, "/api/v1/models/{id}/refit", In(Operate)),
+    (Method::GET, "/api/v1/compare", In(Read)),
     (Method::GET, "/api/v1/models/{id}/overrides", In(Read)),
     // And not on a job of one's own, see `crate::api::overrides`.
     (Method::POST, "/api/v1/models/{id}/override", In(Override)),

@@ -6,6 +6,7 @@
 
 mod account;
 mod api;
+mod compare;
 mod credentials;
 mod datasets;
 mod durations;

@@ -14,7 +14,7 @@ use super::api::Api;
 use super::durations::moment;
 use super::error::ClientError;
 use super::output::Output;
-use super::{export, report, watch};
+use super::{compare, export, report, watch};
 
 /// What can be done with models. A model is named by its id, by a channel that points at it, by the job that made it, or
 /// as `latest`.
@@ -47,6 +47,15 @@ pub enum Action {
         #[arg(long)]
         reason: String,
     },
+    /// Count up to ten models over the photos that all of them were judged on, whatever dataset version each was trained on.
+    Compare {
+        /// The models; losses are counted against the first.
+        #[arg(required = true, value_name = "MODEL", num_args = 1..=10)]
+        models: Vec<String>,
+        /// Every class at this threshold instead of each model's own.
+        #[arg(long)]
+        tau: Option<f64>,
+    },
     /// Write a model's files, and its baseline's, into a folder; every digest is checked.
     Export {
         /// The model.
@@ -67,6 +76,13 @@ pub(super) async fn run(action: Action, api: &Api, output: &Output) -> Result<Ex
         Action::Report { model } => {
             let model = resolve(&model, api).await?;
             report::run(&model, api, output).await?;
+        }
+        Action::Compare { models, tau } => {
+            let mut ids = Vec::with_capacity(models.len());
+            for model in &models {
+                ids.push(resolve(model, api).await?.id.0);
+            }
+            compare::run(&ids, tau, api, output).await?;
         }
         Action::Export { model, out, features } => {
             let model = resolve(&model, api).await?;

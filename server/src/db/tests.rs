@@ -105,6 +105,7 @@ impl Store {
             spec: JobSpec {
                 baseline: None,
                 anchor: None,
+                turned_from: None,
                 backbone: Digest::of(b"backbone"),
                 dataset_versions: Vec::new(),
                 source: None,

@@ -1,15 +1,18 @@
 //! The worker's port over SQL. Called from blocking threads only.
 
+use bytes::Bytes;
 use domain::change::Look;
 use domain::dataset::merge_versions;
 use domain::event::EventKind;
 use domain::ids::{Digest, JobId, ModelId, ProjectId, WorkerId};
 use domain::job::JobSpec;
-use domain::model::Model;
+use domain::model::{Model, ModelManifest};
+use domain::report::EvaluationReport;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use trainer::artifacts::{ArtifactKey, Artifacts};
-use trainer::package::{HEAD_FILE, MANIFEST_FILE, package_file};
-use trainer::pipeline::{Baseline, JobInput, Outcome};
+use trainer::package::{HEAD_FILE, MANIFEST_FILE, REPORT_FILE, package_file};
+use trainer::pipeline::{Baseline, JobInput, Outcome, Turned};
 use trainer::worker::{ClaimedJob, Finished, JobQueue, Lease, QueueError};
 
 use super::Wake;
@@ -44,6 +47,16 @@ pub(crate) enum InputError {
     Gone(String),
 }
 
+/// A model and where its files lie.
+struct Stored {
+    model: Model,
+    attempt: i64,
+}
+
+fn parsed<T: DeserializeOwned>(id: &ModelId, name: &str, bytes: &[u8]) -> Result<T, InputError> {
+    serde_json::from_slice(bytes).map_err(|error| InputError::Gone(format!("{name} of model {id}: {error}")))
+}
+
 fn failed(action: impl Into<String>) -> impl FnOnce(DbError) -> QueueError {
     let action = action.into();
     move |error| QueueError {
@@ -61,6 +74,7 @@ impl DbQueue {
         let (versions, digests) = self.runtime.block_on(self.versions(spec))?;
         let baseline = spec.baseline.as_ref().map(|id| self.model_files(id)).transpose()?;
         let anchor = spec.anchor.as_ref().map(|id| self.model_files(id)).transpose()?;
+        let turned = spec.turned_from.as_ref().map(|id| self.turned(id)).transpose()?;
         let (rows, relabelled) = merge_versions(&versions);
         Ok(JobInput {
             project: project.clone(),
@@ -70,6 +84,7 @@ impl DbQueue {
             datasets: digests,
             baseline,
             anchor,
+            turned,
             config: spec.config.clone(),
             policy: spec.policy.clone(),
         })
@@ -92,38 +107,59 @@ impl DbQueue {
 
     /// What a job needs of a model that it measures its own against.
     fn model_files(&self, id: &ModelId) -> Result<Baseline, InputError> {
+        let stored = self.stored(id)?;
+        let manifest_digest = stored.model.digest;
+        let manifest_bytes = self.read(&stored, MANIFEST_FILE, &manifest_digest)?;
+        let manifest: ModelManifest = parsed(id, MANIFEST_FILE, &manifest_bytes)?;
+        let named = manifest.files.iter().find(|file| file.name == HEAD_FILE);
+        let named = named.ok_or_else(|| InputError::Gone(format!("model {id} has no {HEAD_FILE}")))?;
+        let head = self.read(&stored, HEAD_FILE, &named.digest)?;
+        Ok(Baseline {
+            manifest,
+            manifest_digest,
+            head,
+        })
+    }
+
+    /// What a job needs of the model whose dial it turns.
+    fn turned(&self, id: &ModelId) -> Result<Turned, InputError> {
+        let model = self.model_files(id)?;
+        let named = model.manifest.files.iter().find(|file| file.name == REPORT_FILE);
+        let named = named.ok_or_else(|| InputError::Gone(format!("model {id} has no {REPORT_FILE}")))?;
+        let report = self.read(&self.stored(id)?, REPORT_FILE, &named.digest)?;
+        let report: EvaluationReport = parsed(id, REPORT_FILE, &report)?;
+        Ok(Turned {
+            model,
+            training: report.training,
+        })
+    }
+
+    fn stored(&self, id: &ModelId) -> Result<Stored, InputError> {
         let found = self.runtime.block_on(async {
             Ok::<_, DbError>((models::get(&self.db, id).await?, models::attempt(&self.db, id).await?))
         })?;
         let (Some(model), Some(attempt)) = found else {
             return Err(InputError::Gone(format!("the model {id} does not exist")));
         };
-        let read = |name: &str, expected: &Digest| {
-            let key = ArtifactKey::job_file(&model.project, &model.job, attempt, name);
-            let bytes = self
-                .artifacts
-                .get(&key)
-                .map_err(|error| InputError::Gone(format!("{name} of model {id} cannot be read: {error}")))?
-                .ok_or_else(|| InputError::Gone(format!("{name} of model {id} is gone from the store")))?;
-            if Digest::of(&bytes) == *expected {
-                Ok(bytes)
-            } else {
-                Err(InputError::Gone(format!(
-                    "{name} of model {id} is damaged in the store; restore it"
-                )))
-            }
-        };
-        let manifest_bytes = read(MANIFEST_FILE, &model.digest)?;
-        let manifest: domain::model::ModelManifest = serde_json::from_slice(&manifest_bytes)
-            .map_err(|error| InputError::Gone(format!("{MANIFEST_FILE} of model {id}: {error}")))?;
-        let named = manifest.files.iter().find(|file| file.name == HEAD_FILE);
-        let named = named.ok_or_else(|| InputError::Gone(format!("model {id} has no {HEAD_FILE}")))?;
-        let head = read(HEAD_FILE, &named.digest)?;
-        Ok(Baseline {
-            manifest,
-            manifest_digest: model.digest,
-            head,
-        })
+        Ok(Stored { model, attempt })
+    }
+
+    /// A file of a model, as it was packaged.
+    fn read(&self, Stored { model, attempt }: &Stored, name: &str, expected: &Digest) -> Result<Bytes, InputError> {
+        let id = &model.id;
+        let key = ArtifactKey::job_file(&model.project, &model.job, *attempt, name);
+        let bytes = self
+            .artifacts
+            .get(&key)
+            .map_err(|error| InputError::Gone(format!("{name} of model {id} cannot be read: {error}")))?
+            .ok_or_else(|| InputError::Gone(format!("{name} of model {id} is gone from the store")))?;
+        if Digest::of(&bytes) == *expected {
+            Ok(bytes)
+        } else {
+            Err(InputError::Gone(format!(
+                "{name} of model {id} is damaged in the store; restore it"
+            )))
+        }
     }
 
     fn model(&self, job: &domain::job::Job, outcome: &Outcome) -> Model {
@@ -229,10 +265,11 @@ impl JobQueue for DbQueue {
             }
         });
         let written = written.map_err(failed(format!("ending job {job}")))?;
-        // What was cut short says nothing of how long the whole takes.
+        // What was cut short says nothing of how long the whole takes, nor does what fitted nothing.
         if let Finished::Succeeded { outcome } = finished
             && written
             && !outcome.report.training.cut_short
+            && outcome.report.training.turned_from.is_none()
         {
             let rates = outcome.work.rates(&outcome.stage_times);
             // A forecast that rests on one run less is no reason to end a job twice.

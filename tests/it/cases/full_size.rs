@@ -106,9 +106,16 @@ pub(super) async fn dial(world: Arc<World>) -> Result<Done> {
             (after.candidate.head == before.candidate.head) == (shift == 0.0),
             "the head changes with the offset and with nothing else"
         );
-        let took = result.job.started_us.zip(result.job.finished_us);
-        let took_ms = took.map_or(0, |(start, end)| (end - start) / 1000);
-        println!("         the dial at {offset:.3}: {took_ms} ms from start to verdict");
+        let until_finished_ms = |from: Option<i64>| {
+            let took = from.zip(result.job.finished_us);
+            took.map_or(0, |(start, end)| (end - start) / 1000)
+        };
+        println!(
+            "         the dial at {offset:.3}: {} ms from asking to the verdict, {} ms of these the job",
+            until_finished_ms(Some(result.job.created_us)),
+            until_finished_ms(result.job.started_us)
+        );
+        ensure!(after.training.turned_from.is_some(), "it says whose rows these are");
     }
     let refused = rest.request(Method::POST, &format!("/models/{model}/dial"));
     let problem = rest.refused(refused.json(&json!({ "offset": 1e6 })), 422).await?;

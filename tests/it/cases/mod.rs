@@ -1,6 +1,7 @@
 //! Every case, and the loop that runs them.
 
 mod commands;
+mod compare;
 mod crosscheck;
 pub(crate) mod full_size;
 mod gate;
@@ -73,6 +74,8 @@ const CASES: &[Case] = cases![
     "full size: baseline, clone, publish, undo" => full_size::whole,
     "full size: the dial turned" => full_size::dial,
     "full size: a policy of a job's own needs a reviewer" => full_size::own_policy,
+    "compare: models over the same photos" => compare::whole,
+    "dial: judged by the policy of its model" => compare::frozen,
     "crosscheck: the report recomputed by other tools" => crosscheck::recompute,
     "crosscheck: metrics_reference, random worlds and edges" => metrics_reference::whole,
     "gate: a project's own policies" => gate::policies,

@@ -121,6 +121,7 @@ async fn calls(story: &Story) -> Result<Vec<Call>> {
         POST "/api/v1/models/{id}/dial" => format!("/models/{model}/dial"), { "offset": 1e9 }; From(Operator), 422
         POST "/api/v1/models/{id}/refit" => format!("/models/{model}/refit"), { "distillation": -1 }; From(Operator), 422
         POST "/api/v1/models/{id}/override" => format!("/models/{model}/override"), { "reason": "short" }; From(Reviewer), 422
+        GET "/api/v1/compare" => format!("/compare?models={model}"), {}; From(Viewer), 200
         GET "/api/v1/channels" => "/channels", {}; From(Viewer), 200
         GET "/api/v1/channels/{name}" => "/channels/production", {}; From(Viewer), 200
         GET "/api/v1/releases" => "/releases", {}; From(Viewer), 200

@@ -1,5 +1,6 @@
 //! Bodies of `/api/v1` that are not already a resource of their own.
 
+pub mod compare;
 pub mod dial;
 pub mod people;
 

@@ -296,6 +296,9 @@ pub struct JobSpec {
     /// The model that the channel's losses add up from, where it is not the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<ModelId>,
+    /// The fitted model whose dial this job turns: its rows are taken as they are, and nothing is fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turned_from: Option<ModelId>,
     /// Digest of the backbone, recipe included.
     pub backbone: Digest,
     /// Dataset versions, in order: the baseline's first, then what is new. Later labels win.

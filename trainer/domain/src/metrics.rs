@@ -28,8 +28,12 @@ pub struct ModelExtras {
     pub classes: Vec<ClassExtras>,
 }
 
+/// Bins of a reliability diagram.
+const BINS: usize = 15;
+
 /// Largest probabilities against how often they are right (Guo et al. 2017, <https://arxiv.org/abs/1706.04599>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Reliability {
     /// Σ n/N · |share right − mean probability| over the bins; none without photos.
     pub ece: Option<f64>,
@@ -37,8 +41,43 @@ pub struct Reliability {
     pub bins: Vec<ReliabilityBin>,
 }
 
+impl Reliability {
+    /// Of photos with their largest probability each, and whether that is their own class's.
+    #[must_use]
+    pub fn of(mut photos: Vec<(f64, bool)>) -> Self {
+        photos.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let n = photos.len();
+        let n_bins = BINS.min(n);
+        let mut rest = photos.as_slice();
+        let mut bins = Vec::with_capacity(n_bins);
+        for bin in 0..n_bins {
+            let size = n / n_bins + usize::from(bin < n % n_bins);
+            let (mine, others) = rest.split_at(size);
+            rest = others;
+            bins.push(ReliabilityBin {
+                n: size,
+                confidence: mine.iter().map(|(p, _)| p).sum::<f64>() / real(size),
+                accuracy: real(mine.iter().filter(|(_, right)| *right).count()) / real(size),
+            });
+        }
+        let gaps = bins
+            .iter()
+            .map(|bin| real(bin.n) / real(n) * (bin.accuracy - bin.confidence).abs());
+        Self {
+            ece: (n > 0).then(|| gaps.sum()),
+            bins,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of photos are far below 2^53")]
+const fn real(count: usize) -> f64 {
+    count as f64
+}
+
 /// Photos with like probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReliabilityBin {
     /// Photos.
     pub n: usize,

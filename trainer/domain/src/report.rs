@@ -102,6 +102,10 @@ pub struct TrainingReport {
     pub dial: Option<Dial>,
     /// The deadline cut training or extraction short: this is the best head there was time for.
     pub cut_short: bool,
+    /// Digest of the model whose dial was turned: its rows bit by bit, and everything here says how those were fitted; none
+    /// where this job fitted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turned_from: Option<Digest>,
 }
 
 /// Feature recipes compared by cross-validation on `train`.

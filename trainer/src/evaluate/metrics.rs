@@ -1,7 +1,7 @@
 //! Calibration, ranking and flips: what is reported and never decides.
 
 use domain::judge::JudgedClass;
-use domain::metrics::{ClassExtras, FlipRates, Metrics, ModelExtras, Reliability, ReliabilityBin, RocPoint, Suggested};
+use domain::metrics::{ClassExtras, FlipRates, Metrics, ModelExtras, Reliability, RocPoint, Suggested};
 use domain::report::Comparison;
 use domain::scores::TopScores;
 
@@ -9,8 +9,6 @@ use crate::evaluate::curve::{Step, steps};
 use crate::evaluate::{Scores, points};
 use crate::head::real;
 
-/// Bins of the reliability diagram.
-const BINS: usize = 15;
 /// The most corners of a ROC curve that are kept.
 const MOST_CORNERS: usize = 400;
 /// What a suggested threshold's precision is to reach.
@@ -101,29 +99,7 @@ pub(super) fn expected_calibration_error(top: &TopScores, labels: &[usize], n_cl
 fn reliability(top: &TopScores, labels: &[usize], n_classes: usize) -> Reliability {
     let answers = top.classes.iter().zip(&top.probabilities).zip(labels);
     let known = answers.filter(|(_, label)| **label < n_classes);
-    let mut known: Vec<(f64, bool)> = known.map(|((class, p), label)| (*p, class == label)).collect();
-    known.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let n = known.len();
-    let n_bins = BINS.min(n);
-    let mut rest = known.as_slice();
-    let mut bins = Vec::with_capacity(n_bins);
-    for bin in 0..n_bins {
-        let size = n / n_bins + usize::from(bin < n % n_bins);
-        let (mine, others) = rest.split_at(size);
-        rest = others;
-        bins.push(ReliabilityBin {
-            n: size,
-            confidence: mine.iter().map(|(p, _)| p).sum::<f64>() / real(size),
-            accuracy: real(mine.iter().filter(|(_, right)| *right).count()) / real(size),
-        });
-    }
-    let gaps = bins
-        .iter()
-        .map(|bin| real(bin.n) / real(n) * (bin.accuracy - bin.confidence).abs());
-    Reliability {
-        ece: (n > 0).then(|| gaps.sum()),
-        bins,
-    }
+    Reliability::of(known.map(|((class, p), label)| (*p, class == label)).collect())
 }
 
 /// The curve at every distinct probability, falling; empty where all photos are of the class or none is.

@@ -91,6 +91,16 @@ impl Head {
         }
     }
 
+    /// The same rows with the dial `by` logits further: the biases of the classes from `n_old` on move alike, and nothing else.
+    #[must_use]
+    pub fn turned(&self, n_old: usize, by: f64) -> Self {
+        let mut turned = self.clone();
+        for bias in turned.bias.iter_mut().skip(n_old) {
+            *bias = narrow(f64::from(*bias) + by);
+        }
+        turned
+    }
+
     /// The classes from `first` on, as a head of their own: their logits are their own product.
     #[must_use]
     pub fn rows_from(&self, first: usize) -> Self {

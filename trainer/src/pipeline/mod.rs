@@ -9,7 +9,6 @@ mod recipe;
 mod stages;
 mod train;
 
-
 use bytes::Bytes;
 use domain::change::{Look, LookCount};
 use domain::dataset::{DatasetRow, Relabelled, Split, rows_digest};
@@ -21,7 +20,7 @@ use domain::job::{HeadMode, Stage, StageTime, TrainConfig};
 use domain::judge::JudgedClass;
 use domain::metrics::Metrics;
 use domain::model::{BackboneRef, ModelClass, ModelManifest, TrainingRecord};
-use domain::report::{EvaluationReport, SealedSet};
+use domain::report::{EvaluationReport, SealedSet, TrainingReport};
 use domain::scores::SealedScores;
 use engine::Backbone;
 
@@ -60,6 +59,8 @@ pub struct JobInput {
     pub baseline: Option<Baseline>,
     /// The release that the channel's losses add up from, where it is not the baseline.
     pub anchor: Option<Baseline>,
+    /// The model whose dial is turned; none where a head is fitted.
+    pub turned: Option<Turned>,
     /// How to train.
     pub config: TrainConfig,
     /// How to judge.
@@ -75,6 +76,15 @@ pub struct Baseline {
     pub manifest_digest: Digest,
     /// The bytes of its head.safetensors.
     pub head: Bytes,
+}
+
+/// A fitted model whose dial a job turns.
+#[derive(Clone, Debug)]
+pub struct Turned {
+    /// Its manifest and head.
+    pub model: Baseline,
+    /// What its report says of its fit.
+    pub training: TrainingReport,
 }
 
 /// What a job made.
@@ -268,8 +278,9 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
     let reference = source.reference();
     let mut stages = Stages::new(observer, input.config.deadline_ms, input.rows.len());
 
-    let (plan, fetched) = stages.run(Stage::Fetch, |_| {
+    let (plan, fetched) = stages.run(Stage::Fetch, |stages| {
         let plan = Plan::new(input, &reference)?;
+        stages.n_images = plan.order.len();
         let fetched = source.fetch(&plan.order)?;
         Ok((plan, fetched))
     })?;

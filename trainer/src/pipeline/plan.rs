@@ -23,9 +23,11 @@ pub(super) struct Plan {
     /// How many of them are not learned.
     pub(super) n_kept: usize,
     pub(super) baseline_head: Option<Head>,
+    /// The head whose dial is turned.
+    pub(super) turned: Option<Head>,
     /// The anchor's head and classes, where it can be measured on the same features.
     pub(super) anchor: Option<(Head, Vec<JudgedClass>)>,
-    /// All images, the ones first that a cut would miss most.
+    /// All images that are read, the ones first that a cut would miss most.
     pub(super) order: Vec<Digest>,
     pub(super) n_train: usize,
     pub(super) n_sealed: usize,
@@ -46,7 +48,8 @@ impl Plan {
         }
         let (old, baseline_head) = match (&input.baseline, input.config.mode) {
             (Some(baseline), HeadMode::Append | HeadMode::Refit) => {
-                (judged_classes(baseline), Some(check_baseline(baseline, backbone)?))
+                let head = check_model("baseline", baseline, backbone)?;
+                (judged_classes(baseline), Some(head))
             }
             (None, HeadMode::Cold) => (Vec::new(), None),
             (None, HeadMode::Append | HeadMode::Refit) => {
@@ -60,16 +63,29 @@ impl Plan {
         };
         let classes = classes(input, old)?;
         let n_old = baseline_head.as_ref().map_or(0, Head::n_classes);
-        let n_kept = if input.config.mode == HeadMode::Refit { 0 } else { n_old };
+        let turned = turned(input, backbone, &classes)?;
+        let n_kept = match input.config.mode {
+            HeadMode::Refit => 0,
+            _ if turned.is_some() => classes.len(),
+            _ => n_old,
+        };
         check_counts(&input.rows, &classes[n_kept..])?;
         // A release on another backbone sees other features: what was lost since then is not known.
         let anchor = input.anchor.as_ref().and_then(|anchor| {
-            let head = check_baseline(anchor, backbone).ok()?;
+            let head = check_model("anchor", anchor, backbone).ok()?;
             Some((head, judged_classes(anchor)))
         });
         let n_of = |split: Split| input.rows.iter().filter(|row| row.split == split).count();
+        let mut order = order(&input.rows, if n_old > 0 { &classes[n_old..] } else { &[] });
+        if turned.is_some() {
+            // Nothing is fitted, so nothing of train is read.
+            let is_train = |row: &DatasetRow| row.split == Split::Train;
+            let train = input.rows.iter().filter(|row| is_train(row)).map(|row| row.image);
+            let train: BTreeSet<Digest> = train.collect();
+            order.retain(|image| !train.contains(image));
+        }
         Ok(Self {
-            order: order(&input.rows, if n_old > 0 { &classes[n_old..] } else { &[] }),
+            order,
             n_train: n_of(Split::Train),
             n_sealed: n_of(Split::Sealed),
             budget: TimeBudget::of(input.config.deadline_ms),
@@ -77,6 +93,7 @@ impl Plan {
             n_kept,
             classes,
             baseline_head,
+            turned,
             anchor,
         })
     }
@@ -146,12 +163,28 @@ fn judged_classes(model: &Baseline) -> Vec<JudgedClass> {
         .collect()
 }
 
-fn check_baseline(baseline: &Baseline, backbone: &BackboneRef) -> Result<Head, PipelineError> {
+/// The head whose dial is turned, which has exactly the classes of this job.
+fn turned(input: &JobInput, backbone: &BackboneRef, classes: &[JudgedClass]) -> Result<Option<Head>, PipelineError> {
+    let Some(turned) = &input.turned else {
+        return Ok(None);
+    };
+    let refuse = |message: &str| Err(PipelineError::Input(message.to_owned()));
+    let head = check_model("turned model", &turned.model, backbone)?;
+    if input.baseline.is_none() || turned.training.dial.is_none() || input.config.offset.is_none() {
+        return refuse("only a clone with new rows beside frozen old ones has a dial, and it is turned to an offset");
+    }
+    if judged_classes(&turned.model) != classes {
+        return refuse("the model whose dial is turned has other classes or thresholds than this job: clone it anew");
+    }
+    Ok(Some(head))
+}
+
+fn check_model(whose: &str, model: &Baseline, backbone: &BackboneRef) -> Result<Head, PipelineError> {
     let refuse = |message: String| Err(PipelineError::Input(message));
-    let manifest = &baseline.manifest;
+    let manifest = &model.manifest;
     if manifest.backbone.digest != backbone.digest {
         return refuse(format!(
-            "the baseline's backbone is {} ({}) and this worker's is {} ({}): run the job on a worker that has it",
+            "the {whose}'s backbone is {} ({}) and this worker's is {} ({}): run the job on a worker that has it",
             manifest.backbone.name,
             manifest.backbone.digest.short(),
             backbone.name,
@@ -159,18 +192,18 @@ fn check_baseline(baseline: &Baseline, backbone: &BackboneRef) -> Result<Head, P
         ));
     }
     let named = manifest.files.iter().find(|file| file.name == HEAD_FILE);
-    if named.is_none_or(|file| file.digest != Digest::of(&baseline.head)) {
+    if named.is_none_or(|file| file.digest != Digest::of(&model.head)) {
         return refuse(format!(
-            "the baseline's {HEAD_FILE} is not the file that its manifest names"
+            "the {whose}'s {HEAD_FILE} is not the file that its manifest names"
         ));
     }
-    let head = match Head::from_safetensors(&baseline.head) {
+    let head = match Head::from_safetensors(&model.head) {
         Ok(head) => head,
-        Err(error) => return refuse(format!("the baseline's {HEAD_FILE} cannot be read: {error}")),
+        Err(error) => return refuse(format!("the {whose}'s {HEAD_FILE} cannot be read: {error}")),
     };
     if head.n_classes() != manifest.classes.len() || head.dim != backbone.dim as usize {
         return refuse(format!(
-            "the baseline's head has {} rows of {} weights, its manifest names {} classes and {} features",
+            "the {whose}'s head has {} rows of {} weights, its manifest names {} classes and {} features",
             head.n_classes(),
             head.dim,
             manifest.classes.len(),

@@ -8,8 +8,8 @@ use crate::pipeline::PipelineError;
 pub(super) struct Stages<'a> {
     observer: &'a dyn Observer,
     deadline_ms: u64,
-    /// Images of the job.
-    n_images: usize,
+    /// Images that the job reads.
+    pub(super) n_images: usize,
     /// Images whose features are there.
     pub(super) n_read: usize,
     pub(super) times: Vec<StageTime>,

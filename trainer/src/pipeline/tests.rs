@@ -10,7 +10,7 @@ use domain::event::Progress;
 use domain::gate::policy::CheckId;
 use domain::gate::verdict::VerdictState;
 use domain::job::{HeadMode, RefitConfig};
-use domain::report::StructuralFacts;
+use domain::report::{Dial, StructuralFacts};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
@@ -189,6 +189,7 @@ fn job(mut rows: Vec<DatasetRow>, baseline: Option<&Outcome>) -> JobInput {
             head: file(outcome, HEAD_FILE),
         }),
         anchor: None,
+        turned: None,
         config: TrainConfig {
             mode,
             ..TrainConfig::default()
@@ -436,7 +437,7 @@ fn what_cannot_be_trained_is_refused_with_what_to_do() {
     let mut nothing_new = clone.clone();
     nothing_new
         .rows
-        .retain(|row| row.class != "n".parse::<ClassName>().unwrap());
+        .retain(|row| row.class != "n".parse::<domain::names::ClassName>().unwrap());
     assert!(refused(&tables, &nothing_new).contains("add photos of a new class"));
     let mut unsorted = cold.clone();
     unsorted.rows.reverse();
@@ -497,4 +498,95 @@ fn without_time_to_compare_the_usual_recipe_stays_and_the_report_says_so() {
     let outcome = run_on(&tables, &cold, &Told::default()).unwrap();
     let choice = outcome.report.training.recipes.unwrap();
     assert_eq!((choice.chosen.as_str(), choice.trials.len()), ("table 0", 0));
+}
+
+/// A clone's outcome and the input of the job that turns its dial to `offset`.
+fn turned(clone: &JobInput, outcome: &Outcome, offset: f64) -> JobInput {
+    let mut turned = clone.clone();
+    turned.config.offset = Some(offset);
+    turned.turned = Some(Turned {
+        model: Baseline {
+            manifest: outcome.manifest.clone(),
+            manifest_digest: outcome.manifest_digest,
+            head: file(outcome, HEAD_FILE),
+        },
+        training: outcome.report.training.clone(),
+    });
+    turned
+}
+
+#[test]
+fn a_turned_dial_is_the_same_rows_with_other_biases_on_the_new_ones() {
+    let (tables, _, clone) = world();
+    // Cut while it fitted: the first weight of the grid alone, and its fit not at its end.
+    let hurried = Told {
+        now_ms: AtomicU64::new(clone.config.deadline_ms - 1),
+        ..Told::default()
+    };
+    for told in [Told::default(), hurried] {
+        let outcome = run_on(&tables, &clone, &told).unwrap();
+        let head = |outcome: &Outcome| Head::from_safetensors(&file(outcome, HEAD_FILE)).unwrap();
+        let (before, training) = (head(&outcome), &outcome.report.training);
+        let dial = training.dial.clone().unwrap();
+        for shift in [0.0, 0.5, -2.25] {
+            let offset = dial.offset + shift;
+            let after = run_on(&tables, &turned(&clone, &outcome, offset), &Told::default()).unwrap();
+            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            let now = head(&after);
+            assert_eq!(bits(&now.weight), bits(&before.weight));
+            assert_eq!(
+                (bits(&now.mean), bits(&now.std)),
+                (bits(&before.mean), bits(&before.std))
+            );
+            assert_eq!(bits(&now.bias[..3]), bits(&before.bias[..3]));
+            let moved = (f64::from(before.bias[3]) + (offset - dial.offset)) as f32;
+            assert_eq!(now.bias[3].to_bits(), moved.to_bits());
+            assert_eq!(file(&after, HEAD_FILE) == file(&outcome, HEAD_FILE), shift == 0.0);
+            let expected = TrainingReport {
+                dial: Some(Dial { offset, ..dial.clone() }),
+                turned_from: Some(outcome.manifest_digest),
+                ..training.clone()
+            };
+            assert_eq!(after.report.training, expected, "how the rows came to be");
+            assert!(after.report.structural.facts.iter().all(|fact| fact.holds));
+            let look = |head: &Head| head.dialless_digest(&dial.alignment);
+            assert_eq!(look(&now), look(&before), "no look more");
+            if shift == 0.0 {
+                let counted = |outcome: &Outcome| (outcome.report.candidate.clone(), outcome.report.comparison.clone());
+                assert_eq!(counted(&after), counted(&outcome));
+                assert_eq!(after.verdict, outcome.verdict);
+            }
+        }
+    }
+}
+
+#[test]
+fn turning_reads_nothing_of_train_and_refuses_another_job_s_head() {
+    let (mut tables, cold, clone) = world();
+    let outcome = run_on(&tables, &clone, &Told::default()).unwrap();
+    let offset = outcome.report.training.dial.as_ref().unwrap().offset;
+    let turn = turned(&clone, &outcome, offset);
+    let is_train = |row: &&DatasetRow| row.split == Split::Train;
+    for row in clone.rows.iter().filter(is_train) {
+        tables.features.remove(&row.image);
+    }
+    let after = run_on(&tables, &turn, &Told::default()).unwrap();
+    assert_eq!(file(&after, HEAD_FILE), file(&outcome, HEAD_FILE));
+    let n_train = clone.rows.iter().filter(is_train).count() as u64;
+    assert_eq!(after.report.training.n_train, n_train, "what the rows were fitted on");
+
+    let refused = |input: &JobInput| match run_on(&tables, input, &Told::default()) {
+        Err(PipelineError::Input(message)) => message,
+        other => panic!("{:?}", other.map(|outcome| outcome.verdict.sentence)),
+    };
+    let mut damaged = turn.clone();
+    damaged.turned.as_mut().unwrap().model.head = Bytes::from_static(b"other bytes");
+    assert!(refused(&damaged).contains("turned model's head.safetensors is not the file"));
+    let mut nowhere = turn.clone();
+    nowhere.config.offset = None;
+    assert!(refused(&nowhere).contains("has a dial"));
+    let mut other = turn;
+    other.turned.as_mut().unwrap().model = job(cold.rows, Some(&outcome)).baseline.unwrap();
+    other.config.tau = 0.8;
+    assert!(refused(&other).contains("other classes or thresholds"));
 }

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 
+use domain::api::dial::DialBudget;
 use domain::dataset::{DatasetRow, Split};
-use domain::gate::policy::{CheckId, GatePolicy};
+use domain::gate::policy::GatePolicy;
 use domain::job::{HeadMode, Stage};
 use domain::report::{Dial, TrainingReport};
 
@@ -108,6 +109,10 @@ pub(super) fn train(
         stopped.set(stopped.get() || !go_on);
         go_on
     };
+    if let Some(mut turned) = turn(input, plan) {
+        turned.report.cut_short |= !complete;
+        return Ok(turned);
+    }
     let mut trained = match &plan.baseline_head {
         Some(baseline) if input.config.mode == HeadMode::Refit => refit(input, plan, samples, baseline, &keep_going)?,
         Some(baseline) => append(input, plan, samples, baseline, &keep_going)?,
@@ -118,6 +123,23 @@ pub(super) fn train(
     }
     trained.report.cut_short = stopped.get() || !complete;
     Ok(trained)
+}
+
+/// The rows of the model whose dial is turned, as they are, and its offset elsewhere. Nothing is chosen again: the report says
+/// how those rows came to be.
+fn turn(input: &JobInput, plan: &Plan) -> Option<Trained> {
+    let (source, head) = input.turned.as_ref().zip(plan.turned.as_ref())?;
+    let dial = source.training.dial.as_ref()?;
+    let offset = input.config.offset?;
+    let report = TrainingReport {
+        dial: Some(Dial { offset, ..dial.clone() }),
+        turned_from: Some(source.model.manifest_digest),
+        ..source.training.clone()
+    };
+    Some(Trained {
+        head: head.turned(plan.n_old, offset - dial.offset),
+        report,
+    })
 }
 
 fn cold(
@@ -212,17 +234,11 @@ fn append(
     Ok(Trained { head: fit.head, report })
 }
 
-/// What the policy lets be lost; a check it does not list lets nothing be lost.
+/// What the policy lets be lost.
 fn budget(policy: &GatePolicy, plan: &Plan) -> Budget {
-    let check = |id: CheckId| policy.checks.iter().find(|check| check.id == id);
-    let loss = check(CheckId::OldClassLoss);
-    let old = plan.classes.iter().take(plan.n_old);
-    Budget {
-        loss: old
-            .map(|class| loss.map_or(0.0, |check| check.limit_for(&class.name)))
-            .collect(),
-        false_new: check(CheckId::FalseNew).map_or(0.0, |check| check.limit),
-    }
+    let DialBudget { loss, false_new } =
+        DialBudget::of(policy, plan.classes.iter().take(plan.n_old).map(|class| &class.name));
+    Budget { loss, false_new }
 }
 
 fn blank(input: &JobInput, plan: &Plan, samples: &Samples<'_>) -> TrainingReport {
@@ -237,5 +253,6 @@ fn blank(input: &JobInput, plan: &Plan, samples: &Samples<'_>) -> TrainingReport
         temperature: 1.0,
         dial: None,
         cut_short: false,
+        turned_from: None,
     }
 }

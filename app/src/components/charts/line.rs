@@ -57,6 +57,11 @@ impl Size {
         width: 560.0,
         height: 280.0,
     };
+    /// One of two above each other.
+    pub(crate) const WIDE: Self = Self {
+        width: 560.0,
+        height: 180.0,
+    };
     /// One of many.
     pub(crate) const SMALL: Self = Self {
         width: 280.0,
@@ -69,7 +74,8 @@ impl Size {
 pub(crate) struct Series {
     /// Its name in the legend and the table.
     pub(crate) name: String,
-    /// Class of the style: `candidate` (solid), `baseline` (dashed), `ghost`, `line-1` … `line-8`.
+    /// Class of the style: `candidate` (solid), `baseline` (dashed), `ghost`, `line-1` … `line-10`, and on the dial
+    /// `budget`, `stands`, `end`.
     pub(crate) style: String,
     /// In order.
     pub(crate) points: Vec<(f64, f64)>,

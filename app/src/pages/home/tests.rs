@@ -122,6 +122,7 @@ fn job(state: JobState) -> Job {
         spec: JobSpec {
             baseline: Some(ModelId("01890000-0000-7000-8000-0000abcd1234".to_owned())),
             anchor: None,
+            turned_from: None,
             backbone: Digest::of(b"backbone"),
             dataset_versions: vec![],
             source: None,

@@ -68,20 +68,6 @@ pub(super) fn Banner(
         .collect();
     let publish = publish::button(i18n, &candidate.outlook, publishing, is_moved);
     view! {
-            <button
-                type="button"
-                class="button primary"
-                aria-expanded=move || publishing.get().to_string()
-                aria-controls="publish"
-                disabled=move || is_moved.get()
-                title=move || is_moved.get().then(|| t_string!(i18n, what_if.verdict))
-                on:click=move |_| publishing.update(|open| *open = !*open)
-            >
-                {t!(i18n, banner.publish)}
-            </button>
-        }
-    });
-    view! {
         <div class=class role="status">
             <div class="banner-text">
                 <p class="banner-title">{title}</p>

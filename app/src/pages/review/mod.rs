@@ -13,8 +13,9 @@ mod notes;
 mod proof;
 mod publish;
 mod recipes;
-mod reliability;
+pub(super) mod reliability;
 mod share;
+mod sibling;
 mod what_if;
 
 use std::collections::BTreeMap;
@@ -241,12 +242,13 @@ fn Review(candidate: Candidate, refused: RwSignal<Option<BackendError>>, reload:
             <confusion::Confusion judged scores/>
             <curves::Curves report=candidate.report.clone() judged moved scores/>
             <proof::Proof report=candidate.report.clone()/>
-            {has_dial.then(|| view! { <dial::Dial id=candidate.model.id.to_string() places/> })}
+            {has_dial.then(|| view! { <dial::Dial id=candidate.model.id.to_string() turned_from=candidate.job.spec.turned_from.clone() places/> })}
             <reliability::Diagram beside/>
             <checks::Checks verdict=candidate.verdict.clone() beside=!has_dial/>
             {candidate.report.training.recipes.clone().map(|choice| view! { <recipes::Recipes choice/> })}
             <flips::Flips judged scores/>
             <share::Share candidate=candidate.clone()/>
+            <sibling::Sibling model=candidate.model.clone() job=candidate.job.clone()/>
         </div>
         <what_if::WhatIf judged moved/>
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use domain::api::dial::{DialCount, DialPlaces, NewDial};
 use domain::job::Job;
 use domain::model::Model;
+use domain::names::ClassName;
 
 use crate::client::api::Api;
 use crate::client::error::ClientError;
@@ -31,6 +32,13 @@ pub(super) async fn show(model: &Model, at: &[f64], api: &Api, output: &Output) 
         end(dial.b_safe),
         dial.n_images
     ));
+    if !dial.unbounded_classes.is_empty() {
+        let names: Vec<&str> = dial.unbounded_classes.iter().map(ClassName::as_str).collect();
+        output.line(&format!(
+            "no accepted calibration photo, so nothing bounds the dial for: {}",
+            names.join(", ")
+        ));
+    }
     output.line("");
     let sum = |counts: &[DialCount]| counts.iter().fold((0, 0), |(n, x), count| (n + count.n, x + count.x));
     let rows: Vec<Vec<String>> = dial
@@ -38,15 +46,14 @@ pub(super) async fn show(model: &Model, at: &[f64], api: &Api, output: &Output) 
         .iter()
         .map(|place| {
             let (n_right, lost) = sum(&place.old);
-            let worst = place.old.iter().max_by(|a, b| (a.x * b.n).cmp(&(b.x * a.n)));
-            let worst = worst.filter(|worst| worst.x > 0);
+            let worst = place.worst(&dial.budget);
             let recalls = place.new.iter().map(|new| share(new.x, new.n));
             vec![
                 format!("{:.3}", place.offset),
                 format!("{lost} of {n_right}"),
                 worst.map_or_else(
                     || "–".to_owned(),
-                    |worst| format!("{} {} of {}", worst.class, worst.x, worst.n),
+                    |(worst, _)| format!("{} {} of {}", worst.class, worst.x, worst.n),
                 ),
                 format!("{} of {}", place.false_new.x, place.false_new.n),
                 recalls.collect::<Vec<_>>().join(", "),

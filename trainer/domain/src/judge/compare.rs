@@ -66,7 +66,7 @@ impl Judged<'_> {
         }
     }
 
-    fn pairs<'p>(&'p self, before: &'p [Decision], after: &'p [Decision]) -> Vec<Pair<'p>> {
+    pub(super) fn pairs<'p>(&'p self, before: &'p [Decision], after: &'p [Decision]) -> Vec<Pair<'p>> {
         let answers = before.iter().zip(after).zip(self.labels);
         answers
             .map(|((before, after), label)| Pair {
@@ -78,7 +78,7 @@ impl Judged<'_> {
     }
 
     /// Per class what was accepted rightly before, and what of that is lost.
-    fn losses(&self, classes: impl Iterator<Item = usize>, pairs: &[Pair<'_>]) -> Vec<OldClassLoss> {
+    pub(super) fn losses(&self, classes: impl Iterator<Item = usize>, pairs: &[Pair<'_>]) -> Vec<OldClassLoss> {
         let loss = |class_idx: usize| {
             let members = || {
                 let mine = pairs.iter().enumerate();
@@ -122,7 +122,7 @@ impl Judged<'_> {
 }
 
 /// What both models say of an image.
-struct Pair<'a> {
+pub(super) struct Pair<'a> {
     before: &'a Decision,
     after: &'a Decision,
     label: usize,

@@ -67,6 +67,6 @@ impl Judged<'_> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of images are far below 2^53")]
-fn share(part: u64, whole: u64) -> Option<f64> {
+pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }

@@ -6,6 +6,7 @@ mod compare;
 mod curve;
 mod groups;
 mod metrics;
+pub mod several;
 #[cfg(test)]
 mod tests;
 

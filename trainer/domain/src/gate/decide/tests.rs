@@ -102,6 +102,7 @@ pub(in crate::gate) fn appended() -> EvaluationReport {
             temperature: 1.0,
             dial: None,
             cut_short: false,
+            turned_from: None,
         },
         candidate: model(vec![metrics("a", 50, 60), metrics("b", 50, 60), metrics("n", 60, 60)]),
         baseline: Some(model(vec![metrics("a", 50, 60), metrics("b", 50, 60)])),
