@@ -143,15 +143,6 @@ impl Api {
         self.json(self.request(Method::POST, segments, &[])).await
     }
 
-    /// PUT, JSON in and out.
-    pub(super) async fn put<B: Serialize + Sync, T: DeserializeOwned>(
-        &self,
-        segments: &[&str],
-        body: &B,
-    ) -> Result<T, ClientError> {
-        self.json(self.request(Method::PUT, segments, &[]).json(body)).await
-    }
-
     /// PUT of bytes.
     pub(super) async fn put_bytes<T: DeserializeOwned>(
         &self,

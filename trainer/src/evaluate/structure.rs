@@ -205,7 +205,7 @@ mod tests {
         bytes[place] ^= 1;
         let like = crate::bundled::backbone();
         let (spec, recipe) = (like.spec().clone(), like.recipes()[0]);
-        engine::Backbone::load(spec, recipe, like.preprocessing().clone(), &bytes).unwrap()
+        engine::Backbone::load(spec, recipe, *like.preprocessing(), &bytes).unwrap()
     }
 
     #[test]
