@@ -8,7 +8,7 @@ use domain::gate::policy::{CheckId, GatePolicy};
 use domain::gate::verdict::{Check, Verdict, VerdictState};
 use domain::job::Job;
 use domain::people::Role;
-use domain::release::{Channel, Release};
+use domain::release::{Channel, Release, ReleaseAction};
 use domain::report::EvaluationReport;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -205,6 +205,11 @@ pub(super) async fn anchor(world: Arc<World>) -> Result<Done> {
     ensure!(
         pinned.anchor.as_ref().is_some_and(|anchor| anchor.id == second.id),
         "{pinned:?}"
+    );
+    let log: Vec<Release> = rest.get("/releases?channel=anchored").await?;
+    ensure!(
+        log[0].action == ReleaseAction::Anchor && log[0].anchors.as_ref() == Some(&second.id) && log[0].by.is_some(),
+        "the log says who moved the anchor: {log:?}"
     );
     let draft: Job = rest
         .post("/jobs", &json!({ "baseline": "anchored", "datasets": ["fu-merchant"] }))

@@ -58,6 +58,7 @@ const CASES: &[Case] = cases![
     "people: what each role may do" => people_matrix::whole,
     "people: of other projects nothing is told" => people_matrix::strangers,
     "people: nobody overrides a verdict on the own job" => people::own_override,
+    "people: a reviewer overrides and a publisher publishes" => people::overrides,
     "people: the first account, sessions and their end" => people::on_sqlite,
     "people: the same on postgres" => people::on_postgres,
     "people: five failures a minute" => people::throttling,

@@ -10,6 +10,7 @@ use domain::api::people::{IssuedToken, Me, Token};
 use domain::ids::{Digest, TokenId};
 use domain::job::Job;
 use domain::names::UserName;
+use domain::overrides::{Outlook, Override};
 use domain::people::Role;
 use domain::release::Release;
 use reqwest::{Method, StatusCode};
@@ -57,6 +58,74 @@ pub(super) async fn own_override(world: Arc<World>) -> Result<Done> {
     ensure!(release.by.as_ref().map(UserName::as_str) == Some("bob"), "{release:?}");
     let log: Vec<Release> = ann.get("/releases?channel=four-eyes").await?;
     ensure!(log == [release], "the log names who it was: {log:?}");
+    Ok(Done::Passed)
+}
+
+/// A reviewer's word lets out what a publisher then publishes; never one's own, whoever turned the dial since.
+pub(super) async fn overrides(world: Arc<World>) -> Result<Done> {
+    let story = world.story().await?;
+    let node = &story.node;
+    let reviewer = node.as_person("rita", Some(Role::Reviewer)).await?;
+    let starter = node.as_person("pia", Some(Role::Publisher)).await?;
+    let baseline = story
+        .baseline
+        .job
+        .model
+        .as_ref()
+        .ok_or_else(|| eyre!("the story made a baseline"))?;
+
+    // Who starts a job does not override it, nor what somebody else makes of it.
+    let body = json!({ "baseline": baseline, "datasets": ["fu-ma"], "policy": "pilot", "seed": 7, "start": true });
+    let (made, _) = starter.run_job(&body).await?;
+    let first = made.job.model.ok_or_else(|| eyre!("the job made no model"))?;
+    let another = async |path: &str, body: &Value| -> Result<String> {
+        let job: Job = node.rest.post(path, body).await?;
+        node.rest.events(&job.id.0, None).await?;
+        let job: Job = node.rest.get(&format!("/jobs/{}", job.id)).await?;
+        Ok(job.model.ok_or_else(|| eyre!("the job made no model"))?.0)
+    };
+    let turned = another(&format!("/models/{first}/dial"), &json!({ "offset": 0.3 })).await?;
+    let refitted = another(&format!("/models/{turned}/refit"), &json!({})).await?;
+    let word = json!({ "reason": "seen photo by photo" });
+    let give = |rest: &Rest, model: &str| {
+        rest.request(Method::POST, &format!("/models/{model}/override"))
+            .json(&word)
+    };
+    for model in [&first.0, &turned, &refitted] {
+        let problem = starter.refused(give(&starter, model), 403).await?;
+        ensure!(problem.kind == "/problems/own-override", "{model}: {problem:?}");
+        let outlook: Outlook = starter.get(&format!("/models/{model}/overrides")).await?;
+        ensure!(
+            outlook.is_own_job && outlook.may_publish && outlook.overrides.is_empty(),
+            "{outlook:?}"
+        );
+    }
+
+    // Without a word nothing moves; with one, also who started the job may publish.
+    let release = json!({ "model": first, "note": "on rita's word" });
+    let publish = |rest: &Rest| {
+        rest.request(Method::POST, "/channels/on-a-word/releases")
+            .json(&release)
+    };
+    starter.refused(publish(&starter), 422).await?;
+    let given: Override = reviewer.post(&format!("/models/{first}/override"), &word).await?;
+    ensure!(given.by.as_str() == "rita" && !given.grounds.is_empty(), "{given:?}");
+    let problem = reviewer.refused(publish(&reviewer), 403).await?;
+    ensure!(problem.kind == "/problems/forbidden", "{problem:?}");
+    let outlook: Outlook = reviewer.get(&format!("/models/{first}/overrides")).await?;
+    ensure!(
+        outlook.overrides == [given] && outlook.elsewhere.is_empty() && !outlook.may_publish && !outlook.is_own_job,
+        "{outlook:?}"
+    );
+    let released: Release = starter.post("/channels/on-a-word/releases", &release).await?;
+    ensure!(
+        released.override_by.as_ref().map(UserName::as_str) == Some("rita")
+            && released.override_reason.as_deref() == Some("seen photo by photo")
+            && released.by.as_ref().map(UserName::as_str) == Some("pia"),
+        "{released:?}"
+    );
+    let log: Vec<Release> = reviewer.get("/releases?channel=on-a-word").await?;
+    ensure!(log == [released], "the log keeps whose word it was: {log:?}");
     Ok(Done::Passed)
 }
 

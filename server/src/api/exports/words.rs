@@ -1,7 +1,9 @@
 //! What the page says, in the languages that it can be had in.
 
+use domain::gate::headline::Headline;
 use domain::gate::policy::CheckId;
 use domain::gate::verdict::{Verdict, VerdictState};
+use domain::names::ClassName;
 
 /// Of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,53 +76,98 @@ impl Language {
 
     /// The verdict in one sentence, as the review's banner says it.
     pub(super) fn headline(self, verdict: &Verdict) -> String {
-        let losses = verdict.checks.iter().filter(|check| check.id == CheckId::OldClassLoss);
-        let all = losses.clone().count();
-        let passed = losses.filter(|check| check.verdict == VerdictState::Pass).count();
-        let is_harm = |id| {
-            !matches!(
-                id,
-                CheckId::NewRecall
-                    | CheckId::NewPrecision
-                    | CheckId::ClassRecall
-                    | CheckId::ClassPrecision
-                    | CheckId::Coverage
-                    | CheckId::Latency
-                    | CheckId::Size
-                    | CheckId::Looks
-            )
-        };
-        let mut failed = verdict
-            .checks
-            .iter()
-            .filter(|check| check.verdict == VerdictState::Fail);
-        match (verdict.state, self) {
-            (VerdictState::Pass, Self::En) if all > 0 => {
-                format!("Safe to publish: all {all} old classes are proven unharmed.")
+        let check = |id| self.check(id);
+        match (verdict.headline(), self) {
+            (Headline::Safe { limit }, Self::En) => {
+                format!("Safe to publish: no old class loses more than {}.", percent(limit))
             }
-            (VerdictState::Pass, Self::Zh) if all > 0 => format!("可以发布：全部 {all} 个旧类别均已证实未受损害。"),
-            (VerdictState::Pass, _) => self
-                .say(
-                    "Good to publish: every class reaches its floor.",
-                    "可以发布：每个类别都达到下限。",
-                )
-                .to_owned(),
-            (VerdictState::Unproven, Self::En) if all > 0 => {
-                format!("Not proven yet: {passed} of {all} old classes are proven unharmed.")
+            (Headline::Safe { limit }, Self::Zh) => format!("可以发布：没有旧类别的损失超过 {}。", percent(limit)),
+            (Headline::Harmed(classes), Self::En) if !classes.is_empty() => {
+                format!("Do not publish: old classes are harmed: {}.", listed(&classes))
             }
-            (VerdictState::Unproven, Self::Zh) if all > 0 => {
-                format!("尚未证实：{all} 个旧类别中 {passed} 个已证实未受损害。")
+            (Headline::Harmed(classes), Self::Zh) if !classes.is_empty() => {
+                format!("请勿发布：旧类别受损：{}。", listed(&classes))
             }
-            (VerdictState::Unproven, _) => self.say("Not proven yet.", "尚未证实。").to_owned(),
-            (VerdictState::Fail, _) if failed.any(|check| is_harm(check.id)) => self
-                .say("Do not publish: harm is shown.", "请勿发布：已显示出损害。")
-                .to_owned(),
-            (VerdictState::Fail, _) => self
-                .say(
-                    "Do not publish: it falls short of what was asked.",
-                    "请勿发布：未达到要求。",
-                )
-                .to_owned(),
+            (Headline::FallsShort(classes), Self::En) => {
+                format!("Do not publish: not recognised well enough: {}.", listed(&classes))
+            }
+            (Headline::FallsShort(classes), Self::Zh) => format!("请勿发布：识别不够好：{}。", listed(&classes)),
+            (Headline::Beyond(id), Self::En) => format!("Do not publish: this is beyond its limit: {}.", check(id)),
+            (Headline::Beyond(id), Self::Zh) => format!("请勿发布：此项超出限值：{}。", check(id)),
+            (Headline::OldOpen { n_proven, open }, Self::En) => format!(
+                "Not proven yet: {n_proven} of {} old classes are proven unharmed, not {}.",
+                n_proven + open.len(),
+                listed(&open)
+            ),
+            (Headline::OldOpen { n_proven, open }, Self::Zh) => format!(
+                "尚未证实：{} 个旧类别中 {n_proven} 个已证实未受损害，{} 尚未。",
+                n_proven + open.len(),
+                listed(&open)
+            ),
+            (Headline::NewOpen(classes), Self::En) => format!(
+                "Not proven yet: whether these are recognised well enough: {}.",
+                listed(&classes)
+            ),
+            (Headline::NewOpen(classes), Self::Zh) => format!("尚未证实：是否识别得足够好：{}。", listed(&classes)),
+            (Headline::FloorsOpen { n_proven, open }, Self::En) => format!(
+                "Not proven yet: {n_proven} of {} classes reach their floor, not {}.",
+                n_proven + open.len(),
+                listed(&open)
+            ),
+            (Headline::FloorsOpen { n_proven, open }, Self::Zh) => format!(
+                "尚未证实：{} 个类别中 {n_proven} 个达到下限，{} 尚未。",
+                n_proven + open.len(),
+                listed(&open)
+            ),
+            (Headline::Open(id), Self::En) => format!("Not proven yet: {}.", check(id)),
+            (Headline::Open(id), Self::Zh) => format!("尚未证实：{}。", check(id)),
+            (Headline::Harmed(_), _) => self.whole(
+                "Do not publish: too many old photos that were right are now wrong.",
+                "请勿发布：过多原本正确的旧照片现在答错。",
+            ),
+            (Headline::Sound, _) => self.whole(
+                "Good to publish: every class reaches its floor.",
+                "可以发布：每个类别都达到下限。",
+            ),
+            (Headline::Listed, _) => self.whole(
+                "Its policy is kept, which does not ask what old classes lose.",
+                "符合策略；但该策略不检查旧类别的损失。",
+            ),
+            (Headline::Broken, _) => self.whole(
+                "Do not publish: the model is not built as it must be.",
+                "请勿发布：模型的构成不符合要求。",
+            ),
+            (Headline::TakenForNew, _) => self.whole(
+                "Do not publish: too many old photos are taken for something new.",
+                "请勿发布：过多旧照片被当成新类别。",
+            ),
+            (Headline::Unmeasured, _) => self.whole(
+                "Not proven: parts of the model's structure were not measured.",
+                "尚未证实：模型结构有部分未检查。",
+            ),
+            (Headline::LooksUsed, _) => self.whole(
+                "Not proven: these sealed photos were used too often and prove nothing more.",
+                "尚未证实：这些封存照片使用次数过多，不能再证明什么。",
+            ),
+            (Headline::NotCovered, _) => self.whole(
+                "Not proven yet: some sealed photos were not judged.",
+                "尚未证实：部分封存照片未经评判。",
+            ),
+            (Headline::Unjudged, _) => self.whole("Not proven: no check ran.", "尚未证实：没有运行任何检查。"),
         }
     }
+
+    fn whole(self, en: &'static str, zh: &'static str) -> String {
+        self.say(en, zh).to_owned()
+    }
+}
+
+fn listed(classes: &[ClassName]) -> String {
+    let names: Vec<&str> = classes.iter().map(ClassName::as_str).collect();
+    names.join(", ")
+}
+
+fn percent(share: f64) -> String {
+    let text = format!("{:.1}", share * 100.0);
+    format!("{} %", text.trim_end_matches(".0"))
 }

@@ -66,6 +66,7 @@ pub(in super::super) fn hostile(text: &str) -> Review {
     };
     let policy = GatePolicy {
         name: text.to_owned(),
+        version: 1,
         ..GatePolicy::pilot()
     };
     let job = json!({
