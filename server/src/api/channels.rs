@@ -76,9 +76,9 @@ pub(crate) async fn publish(
     };
     let rests = overrides::needed(&state, &caller, &model, &channel, new.override_reason.as_deref()).await?;
     let (word, overriding) = match &rests {
-        Rests::OnItself => (Word::None, None),
-        Rests::OnKept(word) => (Word::Kept(&word.id), Some(word)),
-        Rests::OnGiven(word) => (Word::Given(word), Some(word)),
+        Rests::Alone => (Word::None, None),
+        Rests::Kept(word) => (Word::Kept(&word.id), Some(word)),
+        Rests::Given(word) => (Word::Given(word), Some(word)),
     };
     let release = Release {
         id: ReleaseId(new_id(&state.clock)),

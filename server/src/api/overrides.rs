@@ -96,11 +96,11 @@ pub(crate) async fn get(
 #[derive(Debug)]
 pub(super) enum Rests {
     /// It needs none.
-    OnItself,
+    Alone,
     /// It was given before.
-    OnKept(Override),
+    Kept(Override),
     /// The publisher gives it with the release.
-    OnGiven(Override),
+    Given(Override),
 }
 
 /// On what the release of a model to a channel rests: on its verdict alone, on a word that was given before, or on one
@@ -120,16 +120,16 @@ pub(super) async fn needed(
     let mut grounds = of_model(state, model, &spec).await?;
     grounds.extend(of_channel(model, &spec, channel));
     if grounds.is_empty() {
-        return Ok(Rests::OnItself);
+        return Ok(Rests::Alone);
     }
     if let Some(reason) = reason {
         let reason = checked(reason)?;
         check_other_eyes(state, caller, model).await?;
-        return Ok(Rests::OnGiven(word(state, caller, model, grounds, reason)));
+        return Ok(Rests::Given(word(state, caller, model, grounds, reason)));
     }
     let kept = db::overrides::of_model(&state.db, &model.id).await?;
     if let Some(word) = kept.into_iter().find(|word| word.covers(&grounds)) {
-        return Ok(Rests::OnKept(word));
+        return Ok(Rests::Kept(word));
     }
     let why: Vec<&str> = grounds.iter().map(|ground| ground.sentence.as_str()).collect();
     Err(verdict_forbids(format!(

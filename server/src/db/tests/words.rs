@@ -109,7 +109,10 @@ async fn a_word_given_with_a_release_is_written_with_it_or_not_at_all() {
             .unwrap()
             .is_some()
     );
-    assert_eq!(overrides::of_model(&store.db, &model).await.unwrap(), [word.clone()]);
+    assert_eq!(
+        overrides::of_model(&store.db, &model).await.unwrap(),
+        std::slice::from_ref(&word)
+    );
     let kept = Move {
         expected: Some(&release.id),
         by: None,

@@ -213,6 +213,7 @@ fn report(measured: &Measured) -> EvaluationReport {
             l2: 0.0,
             temperature: 1.0,
             dial: None,
+            turned_from: None,
             cut_short: false,
         },
         candidate: counts.candidate,

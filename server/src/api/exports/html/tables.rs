@@ -59,7 +59,7 @@ pub(super) fn classes(out: &mut String, review: &Review, language: Language) {
                 .map_or_else(|| "–".to_owned(), |ap| format!("{ap:.3}")),
             class.tau.to_string(),
             deciding.map_or_else(|| "–".to_owned(), bound),
-            deciding.map_or_else(|| "–".to_owned(), |check| limit(check)),
+            deciding.map_or_else(|| "–".to_owned(), limit),
         ];
         let _ = write!(
             out,
