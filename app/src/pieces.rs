@@ -55,7 +55,8 @@ impl Later {
         match self {
             Self::Dataset | Self::Datasets => datasets(self).await,
             Self::Job | Self::Jobs => jobs(self).await,
-            Self::Compare | Self::Review => review(self).await,
+            Self::Compare => compare(self).await,
+            Self::Review => review(self).await,
             Self::Models | Self::Policies | Self::Releases | Self::Setup | Self::SignIn => rest(self).await,
         }
     }
@@ -84,12 +85,15 @@ fn jobs(page: Later) -> Shown {
 }
 
 #[wasm_split(review, fallible, preload(load_review))]
-fn review(page: Later) -> Shown {
+fn review(_page: Later) -> Shown {
     announce("review");
-    Ok(match page {
-        Later::Compare => view! { <ComparePage/> },
-        _ => view! { <ReviewPage/> },
-    })
+    Ok(view! { <ReviewPage/> })
+}
+
+#[wasm_split(compare, fallible, preload(load_compare))]
+fn compare(_page: Later) -> Shown {
+    announce("compare");
+    Ok(view! { <ComparePage/> })
 }
 
 #[wasm_split(rest, fallible, preload(load_rest))]
@@ -133,7 +137,8 @@ pub(crate) async fn load(path: &str) -> Result<(), SplitLoaderError> {
     match (segments.next(), segments.next()) {
         (Some("datasets"), _) => load_datasets().await,
         (Some("jobs"), _) => load_jobs().await,
-        (Some("compare"), _) | (Some("models"), Some(_)) => load_review().await,
+        (Some("compare"), _) => load_compare().await,
+        (Some("models"), Some(_)) => load_review().await,
         (Some("models" | "policies" | "releases" | "setup" | "sign-in"), None) => load_rest().await,
         _ => Ok(()),
     }

@@ -37,6 +37,10 @@ export async function failing(server) {
   const items = fu.filter((_, idx) => idx % 2 === 0).map(({ image }) => ({ image, class: "fu-x" }));
   await api("/datasets", { name: "fu-x" });
   await api("/datasets/fu-x/versions", { items });
+  // The draft says so before a second is spent on training.
+  const draft = await api("/jobs", { baseline: "production", datasets: ["fu-x"], policy: "pilot" });
+  const [collision] = (await api(`/jobs/${draft.id}/preview`)).collisions;
+  same([collision.class, collision.state, collision.look_alikes[0].class], ["fu-x", "collides", "fu"], "what the draft says");
   const { page, verdict, title } = await judged(server, { baseline: "production", datasets: ["fu-x"], policy: "pilot" });
   same(verdict.state, "fail", "one class under two names");
   check(/^Do not publish: .*fu/.test(title), title);

@@ -12,7 +12,7 @@ use crate::head::joint::check_images;
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::Features;
 use crate::head::product::{Logits, Rows, logits};
-use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, real, top};
+use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, narrow_down, real, top};
 
 /// What an append fit learns from. Classes are counted through: the baseline's, then the new ones.
 #[derive(Clone, Copy, Debug)]
@@ -170,8 +170,8 @@ struct Tried {
     loss: f64,
     /// The new rows on plain features, as stored.
     weight: Vec<f32>,
-    /// Their biases before alignment and offset.
-    bias: Vec<f64>,
+    /// Their biases before alignment and offset, as the interval was found with them.
+    bias: Vec<f32>,
 }
 
 impl Tried {
@@ -191,10 +191,9 @@ impl Tried {
         for (row, c) in rows.chunks_exact(dim).zip(biases) {
             let (folded, b) = standard.fold(row, *c);
             weight.extend(folded.into_iter().map(narrow));
-            bias.push(b);
+            bias.push(narrow(b));
         }
-        let stored: Vec<f32> = bias.iter().copied().map(narrow).collect();
-        let new_logits = logits(&input.calibration, dim, &weight, &stored)?;
+        let new_logits = logits(&input.calibration, dim, &weight, &bias)?;
         let of = |old: bool| -> Vec<Vec<f64>> {
             let rows = new_logits.iter().zip(input.calibration_labels);
             rows.filter(|(_, label)| (**label < n_old) == old)
@@ -246,7 +245,7 @@ impl Tried {
         head.weight.extend_from_slice(&self.weight);
         let biases = self.bias.iter().zip(&self.interval.alignment);
         head.bias
-            .extend(biases.map(|(bias, aligned)| narrow(bias + aligned + offset)));
+            .extend(biases.map(|(bias, aligned)| narrow_down(f64::from(*bias) + aligned + offset)));
         head
     }
 }

@@ -96,7 +96,7 @@ impl Head {
     pub fn turned(&self, n_old: usize, by: f64) -> Self {
         let mut turned = self.clone();
         for bias in turned.bias.iter_mut().skip(n_old) {
-            *bias = narrow(f64::from(*bias) + by);
+            *bias = narrow_down(f64::from(*bias) + by);
         }
         turned
     }
@@ -257,6 +257,17 @@ pub(crate) const fn real_u64(count: u64) -> f64 {
 #[expect(clippy::cast_possible_truncation, reason = "heads are stored in f32")]
 const fn narrow(value: f64) -> f32 {
     value as f32
+}
+
+/// The largest f32 that is not above `value`: a dial that stands at the end of what its budget allows must not be rounded
+/// beyond it. Less of a new class never loses more old images.
+fn narrow_down(value: f64) -> f32 {
+    let nearest = narrow(value);
+    if f64::from(nearest) > value {
+        nearest.next_down()
+    } else {
+        nearest
+    }
 }
 
 /// One weight per image so that every class that occurs weighs the same, and all together `total`.

@@ -137,6 +137,45 @@ fn an_append_fit_is_scipys_minimum() {
     assert_eq!(fit.head.bias[..2], baseline.bias);
 }
 
+#[test]
+fn a_dial_at_its_safe_end_keeps_its_budget_as_it_is_stored() {
+    let baseline = old_head();
+    let budget = Budget {
+        loss: vec![0.4, 0.0],
+        false_new: 1.0,
+    };
+    let mut n_bounded = 0;
+    for step in 0..200 {
+        let tau = 0.5 + f64::from(step) / 1000.0;
+        let taus = [tau, tau, 0.6];
+        let mut input = AppendInput {
+            taus: &taus,
+            ..append_input(&baseline, &[0.02], &budget)
+        };
+        let Some(b_safe) = fit_append(&input, &|| true).unwrap().b_safe else {
+            continue;
+        };
+        n_bounded += 1;
+        input.offset = Some(b_safe);
+        let head = fit_append(&input, &|| true).unwrap().head;
+        let (before, after) = (baseline.logits(&input.calibration), head.logits(&input.calibration));
+        let (before, after) = (before.unwrap(), after.unwrap());
+        let mut counts = [(0_u64, 0_u64); 2];
+        for ((old, all), label) in before.iter().zip(after.iter()).zip(CALIBRATION_LABELS) {
+            let accepted = |z: &[f64]| label < 2 && top(z).0 == label && (z[label] - log_sum_exp(z)).exp() >= tau;
+            if accepted(old) {
+                counts[label].0 += 1;
+                counts[label].1 += u64::from(!accepted(all));
+            }
+        }
+        for ((n, lost), share) in counts.into_iter().zip(&budget.loss) {
+            let most = (share * real_u64(n)).floor();
+            assert!(real_u64(lost) <= most, "τ {tau}: {lost} of {n} lost at b_safe {b_safe}");
+        }
+    }
+    assert!(n_bounded > 100, "{n_bounded} worlds have a safe end");
+}
+
 type Objective<'a> = dyn Fn(&[f64]) -> (f64, Vec<f64>) + 'a;
 
 /// Largest difference between a gradient and central differences of its value.
