@@ -20,20 +20,12 @@ pub(crate) fn path() -> Result<PathBuf> {
         .and_then(|deps| deps.parent())
         .ok_or_else(|| eyre!("{} lies nowhere", own.display()))?;
     let binary = dir.join("rehead");
-    // Always asked for: cargo does nothing where it is up to date, and a stale binary would be tested otherwise.
+    // Always asked for: cargo does nothing where it is up to date, and a stale binary would be tested otherwise. The whole
+    // workspace, as everything else builds it: one package alone has other features, and half of the dependencies anew.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let profile = if dir.ends_with("release") { "release" } else { "dev" };
     let build = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "server",
-            "--bin",
-            "rehead",
-            "--profile",
-            profile,
-        ])
+        .args(["build", "--quiet", "--workspace", "--bins", "--profile", profile])
         .output()?;
     ensure!(
         build.status.success(),
