@@ -41,6 +41,7 @@ pub(crate) const TABLE: &[Entry] = &[
     (Method::GET, "/models", SignedIn),
     (Method::GET, "/models/{id}", SignedIn),
     (Method::GET, "/compare", SignedIn),
+    (Method::GET, "/policies", SignedIn),
     (Method::GET, "/releases", SignedIn),
     #[cfg(debug_assertions)]
     (Method::GET, "/design", SignedIn),

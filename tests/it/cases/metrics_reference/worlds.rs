@@ -156,19 +156,19 @@ type Edge = (&'static str, fn(&mut JudgedWorld));
 
 const EDGES: [Edge; 20] = [
     ("no sealed image of the first class", |world| {
-        world.sealed.relabel(|label| label.max(1))
+        world.sealed.relabel(|label| label.max(1));
     }),
     ("no sealed image of the last class", |world| {
-        world.sealed.relabel(|label| label.min(2))
+        world.sealed.relabel(|label| label.min(2));
     }),
     ("no calibration image of two classes", |world| {
-        world.calibration.relabel(|label| label.min(1))
+        world.calibration.relabel(|label| label.min(1));
     }),
     ("the first class only", |world| {
-        world.both(|images| images.relabel(|_| 0))
+        world.both(|images| images.relabel(|_| 0));
     }),
     ("the last class only", |world| {
-        world.both(|images| images.relabel(|_| 3))
+        world.both(|images| images.relabel(|_| 3));
     }),
     ("all scores tied", |world| world.both(|images| images.rescale(|_| 0.0))),
     ("no sealed image", |world| world.sealed.truncate(0, 1)),
@@ -184,23 +184,23 @@ const EDGES: [Edge; 20] = [
     }),
     ("one group", |world| world.sealed.groups.fill(0)),
     ("every image a group", |world| {
-        world.sealed.groups = (0..60).rev().collect()
+        world.sealed.groups = (0..60).rev().collect();
     }),
     ("every label wrong", |world| {
-        world.both(|images| images.relabel(|label| (label + 1) % 4))
+        world.both(|images| images.relabel(|label| (label + 1) % 4));
     }),
     ("nothing accepted", |world| {
         world.both(|images| images.rescale(|z| z * 0.1));
         world.classes.iter_mut().for_each(|class| class.tau = 0.95);
     }),
     ("everything accepted", |world| {
-        world.classes.iter_mut().for_each(|class| class.tau = 1e-9)
+        world.classes.iter_mut().for_each(|class| class.tau = 1e-9);
     }),
     ("every class rejects", |world| {
         world
             .classes
             .iter_mut()
-            .for_each(|class| class.role = ClassRole::Reject)
+            .for_each(|class| class.role = ClassRole::Reject);
     }),
     ("logits of ±10,000", |world| {
         world.both(|images| images.rescale(|z| if z > 0.0 { SATURATED } else { -SATURATED }));

@@ -150,7 +150,7 @@ fn text_stays_text() {
 fn the_page_says_all_that_the_review_does() {
     let page = page(&hostile("plain"), Language::En);
     for expected in [
-        "Not proven yet: 1 of 2 old classes are proven unharmed.",
+        "Not proven yet: 1 of 2 old classes are proven unharmed, not ",
         "Overridden by rita",
         "number 2 of 5 that the policy allows",
         "plain, version 1",
