@@ -160,9 +160,9 @@ const CLOSE: f64 = 0.04;
 const STOLEN: f64 = 0.20;
 
 impl Collision {
-    /// Says how bad it is, from what was counted.
+    /// Says how bad it is, from what was counted. A first model has no dial that could have little room.
     #[must_use]
-    pub fn judged(mut self) -> Self {
+    pub fn judged(mut self, is_clone: bool) -> Self {
         let worst = self.look_alikes.first();
         let mutual = worst.map_or(0.0, LookAlike::mutual);
         let two_names = self.n_relabelled + self.n_shared_groups;
@@ -193,15 +193,24 @@ impl Collision {
             ),
             (CollisionState::Close, Some(worst)) => (
                 format!(
-                    "{class} is close to {other}: a probe takes {} of its photos for {other}, and {} of {other} for {class}. \
-                     The dial may have little room.",
+                    "{class} is close to {other}: a probe takes {} of its photos for {other}, and {} of {other} for {class}.{}",
                     percent(worst.taken),
-                    percent(worst.given)
+                    percent(worst.given),
+                    if is_clone {
+                        " The dial may have little room."
+                    } else {
+                        ""
+                    }
                 ),
                 format!(
-                    "{class} 与 {other} 相近：探针把它 {} 的照片当成 {other}，把 {other} {} 的照片当成 {class}。安全旋钮的余地可能很小。",
+                    "{class} 与 {other} 相近：探针把它 {} 的照片当成 {other}，把 {other} {} 的照片当成 {class}。{}",
                     percent(worst.taken),
-                    percent(worst.given)
+                    percent(worst.given),
+                    if is_clone {
+                        "安全旋钮的余地可能很小。"
+                    } else {
+                        ""
+                    }
                 ),
             ),
             (CollisionState::Unknown, _) => (
@@ -254,7 +263,7 @@ mod tests {
             sentence: String::new(),
             sentence_zh: String::new(),
         }
-        .judged()
+        .judged(true)
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl<'a> Draft<'a> {
             sentence: String::new(),
             sentence_zh: String::new(),
         }
-        .judged()
+        .judged(self.plan.n_old > 0)
     }
 
     /// Groups that hold photos of the class and of another one.

@@ -62,7 +62,7 @@ pub(super) fn Draft(
     let (about, threshold) = if is_clone {
         (t!(i18n, draft.about), t!(i18n, draft.tau))
     } else {
-        (().into_any(), t!(i18n, curves.threshold))
+        (().into_any(), t!(i18n, draft.threshold))
     };
     let recall = shown.job.spec.config.recall_target;
     let tau = shown.job.spec.config.tau;
@@ -119,10 +119,10 @@ pub(super) fn Draft(
                         }
                     />
                 </label>
+                {(!is_clone).then(|| recipe(&shown, save))}
             </div>
-            {(!is_clone).then(|| recipe(&shown, save))}
             {(!is_clone).then(|| rejects(&shown, save))}
-            <p class="dim" role="status">
+            <p class="dim apart" role="status">
                 {move || {
                     if sending.pending() {
                         Some(t!(i18n, draft.saving))
@@ -196,7 +196,7 @@ fn rejects(shown: &JobView, save: Callback<JobPatch>) -> AnyView {
         })
         .collect();
     view! {
-        <p class="label">{t!(i18n, draft.rejects)}</p>
+        <p class="label apart">{t!(i18n, draft.rejects)}</p>
         <div class="chips">{options}</div>
     }
 }

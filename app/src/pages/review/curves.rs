@@ -106,11 +106,21 @@ pub(super) fn Curves(
                 )
             };
             let [recall, precision] = said(now(&judged.report, of));
-            let [recall_before, precision_before] = said(before(&judged.report, of));
+            let tau = tau_of(&judged.report, of);
+            let Some(was) = before(&judged.report, of) else {
+                return t!(
+                    i18n,
+                    curves.told_alone,
+                    tau = tau,
+                    recall = recall,
+                    precision = precision
+                );
+            };
+            let [recall_before, precision_before] = said(Some(was));
             t!(
                 i18n,
                 curves.told,
-                tau = tau_of(&judged.report, of),
+                tau = tau,
                 recall = recall,
                 precision = precision,
                 recall_before = recall_before,
@@ -127,14 +137,12 @@ pub(super) fn Curves(
                     .map_or_else(|| "–".to_owned(), |ap| format!("{ap:.3}"))
             };
             let of = chosen.get()?;
+            let now = text(report.candidate.per_class.get(of));
             let baseline = report.baseline.as_ref();
-            let was = text(baseline.and_then(|baseline| baseline.per_class.get(of)));
-            Some(t!(
-                i18n,
-                curves.average,
-                now = text(report.candidate.per_class.get(of)),
-                before = was
-            ))
+            Some(match baseline.and_then(|baseline| baseline.per_class.get(of)) {
+                Some(was) => t!(i18n, curves.average, now = now, before = text(Some(was))),
+                None => t!(i18n, curves.average_alone, now = now),
+            })
         }
     };
     let at = move || {

@@ -34,7 +34,7 @@ pub(super) fn Recipes(choice: RecipeChoice) -> impl IntoView {
         }
     };
     view! {
-        <Panel id="recipes" title=t!(i18n, recipes.title) about=t!(i18n, recipes.about)>
+        <Panel id="recipes" full=true title=t!(i18n, recipes.title) about=t!(i18n, recipes.about)>
             {shown}
         </Panel>
     }

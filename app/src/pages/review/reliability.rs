@@ -77,9 +77,13 @@ pub(crate) fn drawn([now_is, before_is]: [String; 2], now: &Reliability, before:
         bands: Vec::new(),
         size: Size::SMALL,
     };
-    let (now, was) = (error(now), before.map_or_else(|| "–".to_owned(), error));
+    let now = error(now);
+    let told = match before.map(error) {
+        Some(was) => t!(i18n, reliability.error, now = now, before = was),
+        None => t!(i18n, reliability.error_alone, now = now),
+    };
     view! {
         <LineChart lines marker=Signal::stored(None)/>
-        <p class="dim">{t!(i18n, reliability.error, now = now, before = was)}</p>
+        <p class="dim">{told}</p>
     }
 }
