@@ -14,6 +14,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::Done;
+use crate::binary;
 use crate::rest::Rest;
 use crate::world::{FullSize, World};
 
@@ -152,7 +153,43 @@ pub(super) async fn policies(world: Arc<World>) -> Result<Done> {
     ensure!(fu.is_some_and(|check| check.limit == 0.08), "{fu:?}");
     let release = json!({ "model": result.job.model, "note": "by the project's own policy" });
     let _: Release = rest.post("/channels/own-policy/releases", &release).await?;
+    by_command(&world, rest).await?;
     Ok(Done::Passed)
+}
+
+/// A policy as a file, there and back.
+async fn by_command(world: &World, rest: &Rest) -> Result<()> {
+    let rehead = world.binary().await?;
+    let run = async |args: &[&str]| binary::run(&rehead, rest, args).await;
+    let shown = run(&["gate", "policy", "young"]).await?;
+    ensure!(shown.code == 0 && shown.out.contains("fu = 0.08"), "{shown:?}");
+    let file = tempfile::Builder::new().suffix(".toml").tempfile()?;
+    std::fs::write(file.path(), &shown.out)?;
+    let path = file.path().to_string_lossy().into_owned();
+    let saved = run(&["gate", "policy", "kept", "--save", &path]).await?;
+    ensure!(
+        saved.code == 0 && saved.out.trim() == "policy kept, version 1",
+        "{saved:?}"
+    );
+    let listed: Vec<GatePolicy> = serde_json::from_value(run(&["gate", "policies", "--json"]).await?.json()?)?;
+    let checks = |name: &str| {
+        listed
+            .iter()
+            .find(|policy| policy.name == name)
+            .map(|policy| &policy.checks)
+    };
+    ensure!(
+        checks("kept").is_some() && checks("kept") == checks("young"),
+        "{listed:?}"
+    );
+    for (args, word) in [
+        (["gate", "policy", "pilot", "--save", &path].as_slice(), "shipped"),
+        (["gate", "policy", "nobody"].as_slice(), "there are default"),
+    ] {
+        let refused = run(args).await?;
+        ensure!(refused.code != 0 && refused.err.contains(word), "{refused:?}");
+    }
+    Ok(())
 }
 
 /// Losses add up from a channel's first release, or from the one that is pinned.

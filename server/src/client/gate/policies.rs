@@ -75,7 +75,7 @@ pub(super) async fn save(name: &str, file: &Path, api: &Api, output: &Output) ->
 }
 
 async fn known(api: &Api) -> Result<Vec<GatePolicy>, ClientError> {
-    api.get(&["policies"], &[("project", api.project().as_str())]).await
+    api.get(&["policies"], &[]).await
 }
 
 /// A policy in a TOML file; it is called after the file where it names itself nothing.
