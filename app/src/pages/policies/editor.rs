@@ -35,17 +35,6 @@ const CHECKS: [CheckId; 14] = [
     CheckId::Size,
 ];
 
-/// Those that are judged class by class.
-const PER_CLASS: [CheckId; 7] = [
-    CheckId::OldClassLoss,
-    CheckId::RecallChange,
-    CheckId::NewRecall,
-    CheckId::NewPrecision,
-    CheckId::AnchorLoss,
-    CheckId::ClassRecall,
-    CheckId::ClassPrecision,
-];
-
 /// A check as the form holds it.
 #[derive(Clone, Copy)]
 struct Line {
@@ -316,8 +305,9 @@ fn exceptions(written: Written) -> AnyView {
 fn row(idx: usize, exception: Exception, all: RwSignal<Vec<Exception>>) -> AnyView {
     let i18n = use_i18n();
     let chosen = exception.check.get_untracked();
-    let options: Vec<_> = PER_CLASS
+    let options: Vec<_> = CHECKS
         .iter()
+        .filter(|id| id.is_per_class())
         .map(|id| {
             let word = id.as_str();
             view! { <option value=word selected=*id == chosen>{word}</option> }
@@ -325,7 +315,7 @@ fn row(idx: usize, exception: Exception, all: RwSignal<Vec<Exception>>) -> AnyVi
         .collect();
     let choose = move |event| {
         let word = event_target_value(&event);
-        if let Some(id) = PER_CLASS.iter().find(|id| id.as_str() == word) {
+        if let Some(id) = CHECKS.iter().find(|id| id.as_str() == word) {
             exception.check.set(*id);
         }
     };

@@ -107,6 +107,23 @@ impl CheckId {
     }
 }
 
+impl CheckId {
+    /// Whether it is made class by class, so that a class can have a limit of its own.
+    #[must_use]
+    pub const fn is_per_class(self) -> bool {
+        matches!(
+            self,
+            Self::OldClassLoss
+                | Self::RecallChange
+                | Self::NewRecall
+                | Self::NewPrecision
+                | Self::AnchorLoss
+                | Self::ClassRecall
+                | Self::ClassPrecision
+        )
+    }
+}
+
 impl GatePolicy {
     /// The policies that come with the product.
     #[must_use]
@@ -243,10 +260,16 @@ impl GatePolicy {
             if self.checks[..idx].iter().any(|other| other.id == check.id) {
                 return Err(format!("the check {} is listed twice", check.id.as_str()));
             }
-            let is_measure = matches!(check.id, CheckId::Latency | CheckId::Size);
-            if is_measure && !(check.per_class.is_empty() && check.limit > 0.0 && check.limit.is_finite()) {
+            if let Some(class) = check.per_class.keys().next().filter(|_| !check.id.is_per_class()) {
                 return Err(format!(
-                    "the limit of {} must be a positive number, for no class of its own, got {}",
+                    "{} is judged over all classes together, so {class} cannot have a limit of its own",
+                    check.id.as_str()
+                ));
+            }
+            let is_measure = matches!(check.id, CheckId::Latency | CheckId::Size);
+            if is_measure && !(check.limit > 0.0 && check.limit.is_finite()) {
+                return Err(format!(
+                    "the limit of {} must be a positive number, got {}",
                     check.id.as_str(),
                     check.limit
                 ));

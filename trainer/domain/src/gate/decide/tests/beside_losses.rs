@@ -142,6 +142,18 @@ fn policies_that_cannot_be_are_refused_and_earlier_ones_are_known() {
     assert!(with(CheckId::Looks, 0.5).unwrap_err().contains("always counted"));
     assert!(with(CheckId::FalseNew, 0.5).unwrap_err().contains("twice"));
     assert!(with(CheckId::Size, 0.0).unwrap_err().contains("size"));
+    // A limit of one class's own means something only where classes are judged on their own.
+    for (id, word) in [
+        (CheckId::OldClassLoss, None),
+        (CheckId::NegativeFlips, Some("all classes together")),
+    ] {
+        let mut policy = GatePolicy::pilot();
+        let check = policy.checks.iter_mut().find(|check| check.id == id).unwrap();
+        check.per_class.insert("fu".parse().unwrap(), 0.05);
+        let said = policy.validate();
+        assert_eq!(said.is_err(), word.is_some(), "{said:?}");
+        assert!(word.is_none_or(|word| said.unwrap_err().contains(word)));
+    }
     for policy in GatePolicy::shipped() {
         assert_eq!(policy.validate(), Ok(()));
         assert!(policy.is_shipped());
