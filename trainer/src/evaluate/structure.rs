@@ -95,12 +95,14 @@ fn size(input: &StructureInput<'_>) -> Fact {
     let predicted = input.classes.len() * (dim + 1);
     let values = predicted + 2 * dim;
     let (parameters, bytes) = (input.head.n_parameters(), input.head_bytes);
+    // A weight is used once an image. What the backbone costs follows from its architecture, which its digest names.
+    let (macs, predicted_macs) = (input.head.weight.len(), input.classes.len() * dim);
     // Beside the values stand the container's length and its header, a line of JSON.
     let header = bytes.checked_sub(4 * values);
-    let holds = parameters == predicted && header.is_some_and(|header| header <= 512);
+    let holds = parameters == predicted && macs == predicted_macs && header.is_some_and(|header| header <= 512);
     let evidence = format!(
-        "the head has {parameters} parameters in {bytes} bytes, predicted {predicted} parameters and {} bytes besides \
-         the header",
+        "the head has {parameters} parameters in {bytes} bytes and {macs} multiply-adds an image, predicted {predicted} \
+         parameters, {} bytes besides the header and {predicted_macs} multiply-adds",
         4 * values
     );
     fact("size_as_predicted", holds, evidence)
