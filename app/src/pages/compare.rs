@@ -86,7 +86,7 @@ pub(crate) fn ComparePage() -> impl IntoView {
         <Title text=move || format!("{} · Rehead", t_string!(i18n, compare.title))/>
         <div class="page-head">
             <div>
-                <p class="crumb"><a href="/models">{t!(i18n, nav.models)}</a> " /"</p>
+                <p class="crumb"><a href="/models">{t!(i18n, nav.models)}</a></p>
                 <h1>{t!(i18n, compare.title)}</h1>
             </div>
         </div>
@@ -153,7 +153,7 @@ fn Shown(compared: ModelComparison, choice: Choice) -> impl IntoView {
                     </label>
                 </div>
                 <div class="slider">
-                    <label for="tau">{t!(i18n, curves.threshold)}</label>
+                    <label for="tau">{t!(i18n, compare.threshold)}</label>
                     <input
                         id="tau"
                         type="range"

@@ -257,7 +257,7 @@ pub(super) fn Curves(
             y: Axis::new(t_string!(i18n, curves.precision).to_string(), floor, 100.0, step),
             series,
             bands: Vec::new(),
-            size: Size::LARGE,
+            size: Size::WIDE,
         };
         view! { <LineChart lines marker=Signal::stored(None)/> }
     };

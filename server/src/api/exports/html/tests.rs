@@ -175,7 +175,7 @@ fn the_page_says_all_that_the_review_does() {
     let zh = super::page(&hostile("plain"), Language::of(Some("zh-CN")));
     for expected in [
         "lang=\"zh\"",
-        "尚未证实：2 个旧类别中 1 个已证实未受损害。",
+        "尚未证实：2 个旧类别中 1 个已证实未受损害，",
         "第 2 次，策略允许 5 次",
         "未知",
     ] {
