@@ -1,6 +1,6 @@
 //! What a job can be told before it starts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,13 +12,13 @@ use domain::ids::{Digest, JobId};
 use domain::job::{DEFAULT_DEADLINE_MS, Job, Stage};
 use domain::preview::{NextLook, Preview, Without};
 use tokio::runtime::Handle;
-use trainer::backbones::Backbones;
 use trainer::features::{extract_missing, fetch};
 use trainer::observer::Observer;
 use trainer::pipeline::{Draft, JobInput, PipelineError, backbone_of};
 
 use super::features::Unheard;
-use super::jobs::{found, may_have};
+use super::jobs::found;
+use super::jobs::rules::may_have;
 use crate::auth::caller::Caller;
 use crate::db;
 use crate::error::ApiError;
@@ -47,7 +47,6 @@ pub(crate) async fn get(
     let known = Known {
         history: db::stage_rates::latest(&state.db).await?,
         looks: db::looks::all(&state.db, &job.project).await?,
-        spare: spare(&state, &job).await?,
     };
     let permit = Arc::clone(&state.exporting)
         .acquire_owned()
@@ -61,12 +60,12 @@ pub(crate) async fn get(
         wake: state.wake.clone(),
         lease_us: 0,
     };
-    let backbones = Arc::clone(&state.backbones);
+    let of = state.clone();
     let preview = state
         .blocking(move || {
             let _permit = permit;
             let input = queue.input(&job.project, &job.id, &job.spec).map_err(ApiError::from)?;
-            preview(&queue, &backbones, &job, &input, &known)
+            preview(&of, &queue, &job, &input, &known)
         })
         .await?;
     Ok(Json(preview))
@@ -85,7 +84,6 @@ impl From<InputError> for ApiError {
 struct Known {
     history: Vec<Rate>,
     looks: Vec<Look>,
-    spare: Vec<DatasetVersion>,
 }
 
 /// Versions without any one of which the draft would still be a job.
@@ -100,14 +98,8 @@ async fn spare(state: &AppState, job: &Job) -> Result<Vec<DatasetVersion>, ApiEr
     Ok(spare)
 }
 
-fn preview(
-    queue: &DbQueue,
-    backbones: &Backbones,
-    job: &Job,
-    input: &JobInput,
-    known: &Known,
-) -> Result<Preview, ApiError> {
-    let (artifacts, clock) = (&queue.artifacts, &queue.clock);
+fn preview(state: &AppState, queue: &DbQueue, job: &Job, input: &JobInput, known: &Known) -> Result<Preview, ApiError> {
+    let (artifacts, backbones, clock) = (&state.artifacts, &*state.backbones, &state.clock);
     let said = |error: PipelineError| match error {
         PipelineError::Input(detail) => ApiError::invalid(detail),
         error => ApiError::internal(error),
@@ -155,7 +147,7 @@ fn preview(
     let without = match all.in_time {
         InTime::Yes => Vec::new(),
         // Where not every image is looked up, what one version needs is not known.
-        _ if looks_up_all => without(queue, job, &known.spare, &unread, &work, &takes)?,
+        _ if looks_up_all => without(state, queue, job, &unread, &work, &takes)?,
         _ => Vec::new(),
     };
     Ok(Preview {
@@ -171,22 +163,32 @@ fn preview(
 
 /// What the job comes to without each of the versions that it can do without, where that is quicker.
 fn without(
+    state: &AppState,
     queue: &DbQueue,
     job: &Job,
-    spare: &[DatasetVersion],
     unread: &BTreeSet<Digest>,
     work: &Work,
     takes: &dyn Fn(&Work) -> Forecast,
 ) -> Result<Vec<Without>, ApiError> {
-    let rows = |id| queue.runtime.block_on(db::datasets::rows(&queue.db, id));
-    let mut choices = Vec::new();
-    for version in spare {
-        let mut mine: BTreeSet<Digest> = rows(&version.id)?.into_iter().map(|row| row.image).collect();
-        for other in job.spec.dataset_versions.iter().filter(|other| **other != version.id) {
-            for row in rows(other)? {
-                mine.remove(&row.image);
-            }
+    let (runtime, db) = (&queue.runtime, &state.db);
+    let mut images: Vec<BTreeSet<Digest>> = Vec::new();
+    let mut holders: BTreeMap<Digest, usize> = BTreeMap::new();
+    for id in &job.spec.dataset_versions {
+        let rows = runtime.block_on(db::datasets::rows(db, id))?;
+        let mine: BTreeSet<Digest> = rows.into_iter().map(|row| row.image).collect();
+        for image in &mine {
+            *holders.entry(*image).or_default() += 1;
         }
+        images.push(mine);
+    }
+    let mut choices = Vec::new();
+    for version in runtime.block_on(spare(state, job))? {
+        let Some(place) = job.spec.dataset_versions.iter().position(|id| *id == version.id) else {
+            continue;
+        };
+        // What another version has too must be read all the same.
+        let mut mine = images[place].clone();
+        mine.retain(|image| holders.get(image) == Some(&1));
         let n_spared = mine.intersection(unread).count() as u64;
         if n_spared == 0 {
             continue;
@@ -197,8 +199,8 @@ fn without(
             ..*work
         });
         choices.push(Without {
-            version: version.id.clone(),
-            dataset: version.dataset_name.clone(),
+            version: version.id,
+            dataset: version.dataset_name,
             number: version.number,
             n_spared,
             total: less.total,

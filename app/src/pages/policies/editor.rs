@@ -17,24 +17,6 @@ use crate::components::sending::Sending;
 use crate::components::{live, view};
 use crate::language::{t, use_i18n};
 
-/// What may be listed, in the order in which it is judged. The structure always is.
-const CHECKS: [CheckId; 14] = [
-    CheckId::Structural,
-    CheckId::Coverage,
-    CheckId::OldClassLoss,
-    CheckId::RecallChange,
-    CheckId::NegativeFlips,
-    CheckId::NewRecall,
-    CheckId::NewPrecision,
-    CheckId::FalseNew,
-    CheckId::Calibration,
-    CheckId::AnchorLoss,
-    CheckId::ClassRecall,
-    CheckId::ClassPrecision,
-    CheckId::Latency,
-    CheckId::Size,
-];
-
 /// A check as the form holds it.
 #[derive(Clone, Copy)]
 struct Line {
@@ -111,7 +93,7 @@ impl Written {
             name: RwSignal::new(if is_own { policy.name.clone() } else { String::new() }),
             alpha: RwSignal::new(number(policy.alpha * 100.0)),
             looks: RwSignal::new(policy.looks.to_string()),
-            lines: StoredValue::new(CHECKS.iter().map(|id| Line::of(policy, *id)).collect()),
+            lines: StoredValue::new(CheckId::LISTED.iter().map(|id| Line::of(policy, *id)).collect()),
             exceptions: RwSignal::new(exceptions.collect()),
         }
     }
@@ -305,7 +287,7 @@ fn exceptions(written: Written) -> AnyView {
 fn row(idx: usize, exception: Exception, all: RwSignal<Vec<Exception>>) -> AnyView {
     let i18n = use_i18n();
     let chosen = exception.check.get_untracked();
-    let options: Vec<_> = CHECKS
+    let options: Vec<_> = CheckId::LISTED
         .iter()
         .filter(|id| id.is_per_class())
         .map(|id| {
@@ -315,7 +297,7 @@ fn row(idx: usize, exception: Exception, all: RwSignal<Vec<Exception>>) -> AnyVi
         .collect();
     let choose = move |event| {
         let word = event_target_value(&event);
-        if let Some(id) = CHECKS.iter().find(|id| id.as_str() == word) {
+        if let Some(id) = CheckId::LISTED.iter().find(|id| id.as_str() == word) {
             exception.check.set(*id);
         }
     };

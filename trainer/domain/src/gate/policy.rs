@@ -108,6 +108,24 @@ impl CheckId {
 }
 
 impl CheckId {
+    /// What a policy may list, in the order in which it is judged.
+    pub const LISTED: [Self; 14] = [
+        Self::Structural,
+        Self::Coverage,
+        Self::OldClassLoss,
+        Self::RecallChange,
+        Self::NegativeFlips,
+        Self::NewRecall,
+        Self::NewPrecision,
+        Self::FalseNew,
+        Self::Calibration,
+        Self::AnchorLoss,
+        Self::ClassRecall,
+        Self::ClassPrecision,
+        Self::Latency,
+        Self::Size,
+    ];
+
     /// Whether it is made class by class, so that a class can have a limit of its own.
     #[must_use]
     pub const fn is_per_class(self) -> bool {
