@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::ids::Digest;
 use domain::model::BackboneRef;
 
-use crate::kernels::{Depthwise, Isa, Packed};
+use crate::kernels::{Depthwise, Gate, Isa, Packed};
 use crate::recipe::Taken;
 use crate::spec::Padded;
 use crate::weights::{self, LayerWeights};
@@ -33,8 +33,8 @@ struct Identity {
 /// What a stream computes, layer by layer, as far as what is taken needs.
 pub(crate) struct Plan {
     pub(crate) isa: Isa,
-    /// The number of each byte value, per colour.
-    pub(crate) table: Vec<[f32; 3]>,
+    /// What the padding of the input is, per colour: the byte value that stands for zero.
+    pub(crate) zero: [f32; 3],
     pub(crate) stem: PlannedStem,
     pub(crate) blocks: Vec<PlannedBlock>,
     /// The last 1×1 convolution.
@@ -46,16 +46,16 @@ pub(crate) struct PlannedStem {
     pub(crate) stride: usize,
     pub(crate) side_in: usize,
     pub(crate) pad: Padded,
-    /// (kernel × kernel × 3, channels), in (row, column, colour) order.
+    /// (kernel × kernel × 3, channels), in (row, column, colour) order; normalisation folded in, so that it reads bytes.
     pub(crate) weights: Packed,
 }
 
 pub(crate) struct PlannedBlock {
     pub(crate) side_in: usize,
-    pub(crate) channels_in: usize,
     pub(crate) pad: Padded,
     pub(crate) expand: Option<Packed>,
     pub(crate) depthwise: Depthwise,
+    pub(crate) gate: Option<Gate>,
     pub(crate) project: Packed,
     pub(crate) residual: bool,
 }
@@ -230,15 +230,18 @@ impl Backbone {
 }
 
 impl Plan {
-    /// Over the table of byte values and every layer's numbers, in the order in which an image meets them.
+    /// Over every layer's numbers, in the order in which an image meets them.
     fn numbers_digest(&self) -> Digest {
         let of_block = |block: &PlannedBlock| {
             let expand = block.expand.as_ref().map(digest_of);
-            (expand, numbers(block.depthwise.numbers()), digest_of(&block.project))
+            let gate = block.gate.as_ref();
+            let gate = gate.map(|gate| (digest_of(&gate.reduce), digest_of(&gate.expand)));
+            let depthwise = numbers(block.depthwise.numbers());
+            (expand, depthwise, gate, digest_of(&block.project))
         };
         let blocks: Vec<_> = self.blocks.iter().map(of_block).collect();
-        let table = numbers([self.table.as_flattened(), &[]]);
-        Digest::of_json(&(table, digest_of(&self.stem.weights), blocks, digest_of(&self.head)))
+        let zero = numbers([&self.zero, &[]]);
+        Digest::of_json(&(zero, digest_of(&self.stem.weights), blocks, digest_of(&self.head)))
     }
 }
 
@@ -282,7 +285,6 @@ fn plan(isa: Isa, spec: &Spec, preprocessing: &Preprocessing, layers: &[LayerWei
         let first = expand.unwrap_or(depthwise);
         PlannedBlock {
             side_in: first.layer.side_in as usize,
-            channels_in: first.layer.channels_in as usize,
             pad: pad_of(spec, depthwise),
             expand: expand.map(packed),
             depthwise: Depthwise::new(
@@ -292,23 +294,58 @@ fn plan(isa: Isa, spec: &Spec, preprocessing: &Preprocessing, layers: &[LayerWei
                 &depthwise.bias,
                 depthwise.layer.activation,
             ),
+            gate: part("se.reduce").zip(part("se.expand")).map(|(reduce, expand)| Gate {
+                reduce: packed(reduce),
+                expand: packed(expand),
+            }),
             project: packed(project),
             residual: block.residual,
         }
     });
     Plan {
         isa,
-        table: preprocessing.table(),
+        zero: preprocessing.mean,
         stem: PlannedStem {
             kernel: stem.layer.kernel as usize,
             stride: stem.layer.stride as usize,
             side_in: stem.layer.side_in as usize,
             pad: pad_of(spec, stem),
-            weights: packed(stem),
+            weights: packed(&on_bytes(stem, preprocessing)),
         },
         blocks: blocks.collect(),
         head: packed(find("head").expect("every architecture has a head")),
     }
+}
+
+/// The stem's layer for bytes: Σ w · (x − mean) / std = Σ (w / std) · x − Σ w · mean / std, in f64 and rounded once.
+fn on_bytes(stem: &LayerWeights, preprocessing: &Preprocessing) -> LayerWeights {
+    let taps = (stem.layer.kernel * stem.layer.kernel) as usize;
+    let colour = |at: usize| at / taps % 3;
+    let scaled = |at: usize, weight: f32| f64::from(weight) / f64::from(preprocessing.std[colour(at)]);
+    let shift = |filter: &[f32]| -> f64 {
+        let taps = filter.iter().enumerate();
+        taps.map(|(at, weight)| scaled(at, *weight) * f64::from(preprocessing.mean[colour(at)]))
+            .sum()
+    };
+    let filters = stem.weight.chunks_exact(3 * taps);
+    let bias = filters
+        .zip(&stem.bias)
+        .map(|(filter, bias)| narrow(f64::from(*bias) - shift(filter)));
+    let weight = stem
+        .weight
+        .iter()
+        .enumerate()
+        .map(|(at, weight)| narrow(scaled(at, *weight)));
+    LayerWeights {
+        layer: stem.layer.clone(),
+        bias: bias.collect(),
+        weight: weight.collect(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "kernels compute in f32")]
+const fn narrow(value: f64) -> f32 {
+    value as f32
 }
 
 fn pad_of(spec: &Spec, of: &LayerWeights) -> Padded {

@@ -65,12 +65,13 @@ mod tests {
     /// A classifier of 1,000 classes on 1,280 numbers, which the published counts include.
     const CLASSIFIER: u64 = 1280 * 1000;
 
-    /// Published counts have two numbers a channel for batch norm where ours have one bias.
+    /// Published counts have two numbers a channel for batch norm where ours have one bias; gates have biases there as well.
     fn published_parameters(spec: &Spec) -> u64 {
         let channels: u64 = spec
             .layers()
             .unwrap()
             .iter()
+            .filter(|layer| !layer.name.contains(".se."))
             .map(|layer| u64::from(layer.channels_out))
             .sum();
         spec.cost(&HEAD).unwrap().parameters + channels + CLASSIFIER + 1000
@@ -86,6 +87,18 @@ mod tests {
         // activations included.
         let lite0 = Spec::efficientnet_lite0();
         assert_eq!(published_parameters(&lite0), 4_652_008);
+        // torchvision's efficientnet_b0: 5,288,548 parameters.
+        assert_eq!(published_parameters(&Spec::efficientnet_b0()), 5_288_548);
+        // torchvision's mobilenet_v3_large: 5,483,032, of which a dense layer of 1,280 lies before the classifier; and
+        // mobilenet_v3_small: 2,542,856, with one of 1,024.
+        let dense = 960 * 1280 + 1280;
+        assert_eq!(published_parameters(&Spec::mobilenet_v3_large()) + dense, 5_483_032);
+        let dense = 576 * 1024 + 1024;
+        let classifier = 1024 * 1000;
+        assert_eq!(
+            published_parameters(&Spec::mobilenet_v3_small()) - CLASSIFIER + classifier + dense,
+            2_542_856
+        );
         let macs = lite0.cost(&HEAD).unwrap().macs + CLASSIFIER;
         assert!((380_000_000..407_000_000).contains(&macs), "{macs}");
     }

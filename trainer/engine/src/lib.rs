@@ -4,6 +4,7 @@
 //! and the NHWC f32 forward pass ([`Backbone`], [`Stream`]). Refuses to know: files, threads, clocks, training. Compiles
 //! to wasm32, so the page and the server compute the same numbers by the same code.
 
+mod arena;
 mod backbone;
 mod cost;
 mod error;
@@ -21,5 +22,5 @@ pub use cost::Cost;
 pub use error::EngineError;
 pub use preprocess::{Filter, Fit, Preprocessing};
 pub use recipe::{Pool, Recipe, Tap};
-pub use spec::{Activation, Block, Layer, LayerKind, Padding, Spec, Stem};
+pub use spec::{Activation, Block, Expansion, Layer, LayerKind, Padding, Spec, Squeeze, Stem};
 pub use stream::Stream;

@@ -112,13 +112,6 @@ impl Preprocessing {
             .map_err(|error| failed(error.to_string()))?;
         Ok(result.into_vec())
     }
-
-    /// The number of each byte value, per channel.
-    pub(crate) fn table(&self) -> Vec<[f32; 3]> {
-        (0_u8..=255)
-            .map(|value| std::array::from_fn(|c| (f32::from(value) - self.mean[c]) / self.std[c]))
-            .collect()
-    }
 }
 
 #[cfg(test)]
@@ -219,6 +212,5 @@ mod tests {
             ..prep
         };
         assert_ne!(prep.digest(), other.digest());
-        assert_eq!(prep.table()[255], [1.0; 3]);
     }
 }

@@ -1,7 +1,8 @@
 //! One architecture description with many readers: the planner, the cost counter, the weight loader.
 //!
-//! Owns: inverted-residual networks as values. EfficientNet-Lite: <https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite>;
-//! MobileNetV2: <https://arxiv.org/abs/1801.04381>, in torchvision's form.
+//! Owns: inverted-residual networks as values, with or without squeeze-and-excite. The published ones are in `published`.
+
+mod published;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,21 +40,61 @@ pub struct Stem {
     pub activation: Activation,
 }
 
-/// An inverted residual: 1×1 expansion (none where `expand` is 1), depthwise convolution, linear 1×1 projection.
+/// An inverted residual: 1×1 expansion (none where hidden channels are those in), depthwise convolution, squeeze-and-excite
+/// (where there is one), linear 1×1 projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// Side of the depthwise kernel.
     pub kernel: u32,
     /// Stride of the depthwise convolution.
     pub stride: u32,
-    /// Hidden channels per channel in.
-    pub expand: u32,
+    /// Hidden channels.
+    pub expand: Expansion,
     /// Channels out.
     pub out: u32,
     /// Activation after expansion and depthwise convolution.
     pub activation: Activation,
     /// The block's input is added to its output.
     pub residual: bool,
+    /// Scales every hidden channel by what the whole map says, between depthwise convolution and projection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub squeeze: Option<Squeeze>,
+}
+
+/// How many hidden channels a block has. Written as a plain number where it is a multiple of the channels in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Expansion {
+    /// So many per channel in.
+    Times(u32),
+    /// This many, whatever comes in.
+    To {
+        /// Hidden channels.
+        hidden: u32,
+    },
+}
+
+impl Expansion {
+    /// Hidden channels over this many in.
+    #[must_use]
+    pub const fn hidden(self, channels_in: u32) -> u32 {
+        match self {
+            Self::Times(times) => channels_in * times,
+            Self::To { hidden } => hidden,
+        }
+    }
+}
+
+/// Squeeze-and-excite (Hu et al. 2017, <https://arxiv.org/abs/1709.01507>): the map's mean, a dense layer with `activation`, a
+/// dense layer with `gate`, and every channel times its gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Squeeze {
+    /// Channels between the two dense layers.
+    pub channels: u32,
+    /// Activation after the first.
+    pub activation: Activation,
+    /// Activation after the second.
+    pub gate: Activation,
 }
 
 /// What follows a convolution.
@@ -62,8 +103,18 @@ pub struct Block {
 pub enum Activation {
     /// Nothing.
     Linear,
+    /// max(x, 0).
+    Relu,
     /// min(max(x, 0), 6).
     Relu6,
+    /// min(max(x + 3, 0), 6) / 6.
+    HardSigmoid,
+    /// x × hard sigmoid of x.
+    HardSwish,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
+    /// x × sigmoid of x; also called SiLU.
+    Swish,
 }
 
 /// How a convolution pads its input with zeros.
@@ -118,10 +169,11 @@ pub enum LayerKind {
     Depthwise,
 }
 
-/// One convolution with its bias, named as its tensors are.
+/// One convolution with its bias, named as its tensors are. The dense layers of a squeeze-and-excite are convolutions of a
+/// map of one position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// `stem`, `blocks.N.expand`, `blocks.N.dw`, `blocks.N.project` or `head`.
+    /// `stem`, `blocks.N.expand`, `blocks.N.dw`, `blocks.N.se.reduce`, `blocks.N.se.expand`, `blocks.N.project` or `head`.
     pub name: String,
     /// The block it is part of.
     pub block: Option<u32>,
@@ -157,72 +209,7 @@ impl Layer {
 }
 
 impl Spec {
-    /// EfficientNet-Lite0 at 224 × 224.
-    #[must_use]
-    pub fn efficientnet_lite0() -> Self {
-        let groups = [
-            (3, 1, 1, 16, 1),
-            (3, 2, 6, 24, 2),
-            (5, 2, 6, 40, 2),
-            (3, 2, 6, 80, 3),
-            (5, 1, 6, 112, 3),
-            (5, 2, 6, 192, 4),
-            (3, 1, 6, 320, 1),
-        ];
-        Self::inverted_residuals("efficientnet-lite0", Padding::TfSame, &groups)
-    }
-
-    /// MobileNetV2 of width 1.0 at 224 × 224.
-    #[must_use]
-    pub fn mobilenet_v2() -> Self {
-        let groups = [
-            (3, 1, 1, 16, 1),
-            (3, 2, 6, 24, 2),
-            (3, 2, 6, 32, 3),
-            (3, 2, 6, 64, 4),
-            (3, 1, 6, 96, 3),
-            (3, 2, 6, 160, 3),
-            (3, 1, 6, 320, 1),
-        ];
-        Self::inverted_residuals("mobilenet-v2", Padding::Symmetric, &groups)
-    }
-
-    /// Groups of (kernel, stride of the first block, expand, out, blocks): residual wherever shapes agree.
-    fn inverted_residuals(name: &str, padding: Padding, groups: &[(u32, u32, u32, u32, u32)]) -> Self {
-        let stem = Stem {
-            kernel: 3,
-            stride: 2,
-            out: 32,
-            activation: Activation::Relu6,
-        };
-        let mut blocks = Vec::new();
-        let mut channels = stem.out;
-        for &(kernel, first_stride, expand, out, n) in groups {
-            for i in 0..n {
-                let stride = if i == 0 { first_stride } else { 1 };
-                blocks.push(Block {
-                    kernel,
-                    stride,
-                    expand,
-                    out,
-                    activation: Activation::Relu6,
-                    residual: stride == 1 && channels == out,
-                });
-                channels = out;
-            }
-        }
-        Self {
-            name: name.to_owned(),
-            input_side: 224,
-            padding,
-            stem,
-            blocks,
-            head_channels: 1280,
-            head_activation: Activation::Relu6,
-        }
-    }
-
-    /// Every convolution, in the order they are computed.
+    /// Every layer with weights, in the order they are computed.
     ///
     /// # Errors
     /// The architecture contradicts itself: a zero somewhere, or a residual between different shapes.
@@ -231,41 +218,49 @@ impl Spec {
             architecture: self.name.clone(),
             reason,
         };
-        let mut layers = Vec::new();
-        let mut side = self.input_side;
-        let mut channels = 3;
-        let mut push = |name: String, block: Option<u32>, kind, kernel: u32, stride: u32, out: u32, activation| {
-            if side == 0 || kernel == 0 || stride == 0 || out == 0 {
-                return Err(invalid(format!(
-                    "{name} has a side, kernel, stride or channel count of zero"
-                )));
-            }
-            if self.padding == Padding::Symmetric && side + 2 * (kernel / 2) < kernel {
-                return Err(invalid(format!(
-                    "{name}: a kernel of {kernel} is larger than its input of {side}"
-                )));
-            }
-            let side_out = self.padding.apply(side, kernel, stride).out;
-            layers.push(Layer {
-                name,
-                block,
-                kind,
-                kernel,
-                stride,
-                channels_in: channels,
-                channels_out: out,
-                side_in: side,
-                side_out,
-                activation,
-            });
-            (side, channels) = (side_out, out);
-            Ok((side, channels))
-        };
+        let mut layers: Vec<Layer> = Vec::new();
+        let mut push =
+            |name: String, block: Option<u32>, kind, at: At, kernel: u32, stride: u32, out: u32, activation| {
+                if at.side == 0 || kernel == 0 || stride == 0 || out == 0 || at.channels == 0 {
+                    return Err(invalid(format!(
+                        "{name} has a side, kernel, stride or channel count of zero"
+                    )));
+                }
+                if self.padding == Padding::Symmetric && at.side + 2 * (kernel / 2) < kernel {
+                    return Err(invalid(format!(
+                        "{name}: a kernel of {kernel} is larger than its input of {}",
+                        at.side
+                    )));
+                }
+                let side_out = self.padding.apply(at.side, kernel, stride).out;
+                layers.push(Layer {
+                    name,
+                    block,
+                    kind,
+                    kernel,
+                    stride,
+                    channels_in: at.channels,
+                    channels_out: out,
+                    side_in: at.side,
+                    side_out,
+                    activation,
+                });
+                Ok(At {
+                    side: side_out,
+                    channels: out,
+                })
+            };
+        let dense = LayerKind::Dense;
         let stem = self.stem;
+        let input = At {
+            side: self.input_side,
+            channels: 3,
+        };
         let mut before = push(
             "stem".into(),
             None,
-            LayerKind::Dense,
+            dense,
+            input,
             stem.kernel,
             stem.stride,
             stem.out,
@@ -274,32 +269,41 @@ impl Spec {
         for (index, block) in (0_u32..).zip(&self.blocks) {
             let name = |part: &str| format!("blocks.{index}.{part}");
             let of = Some(index);
-            let hidden = before.1 * block.expand;
-            if block.expand != 1 {
-                push(name("expand"), of, LayerKind::Dense, 1, 1, hidden, block.activation)?;
+            let hidden = block.expand.hidden(before.channels);
+            let mut at = before;
+            if hidden != before.channels {
+                at = push(name("expand"), of, dense, at, 1, 1, hidden, block.activation)?;
             }
-            push(
+            let depthwise = LayerKind::Depthwise;
+            at = push(
                 name("dw"),
                 of,
-                LayerKind::Depthwise,
+                depthwise,
+                at,
                 block.kernel,
                 block.stride,
                 hidden,
                 block.activation,
             )?;
-            let after = push(
-                name("project"),
-                of,
-                LayerKind::Dense,
-                1,
-                1,
-                block.out,
-                Activation::Linear,
-            )?;
+            if let Some(squeeze) = block.squeeze {
+                let mean = At { side: 1, ..at };
+                let small = push(
+                    name("se.reduce"),
+                    of,
+                    dense,
+                    mean,
+                    1,
+                    1,
+                    squeeze.channels,
+                    squeeze.activation,
+                )?;
+                push(name("se.expand"), of, dense, small, 1, 1, hidden, squeeze.gate)?;
+            }
+            let after = push(name("project"), of, dense, at, 1, 1, block.out, Activation::Linear)?;
             if block.residual && before != after {
                 return Err(invalid(format!(
                     "block {index} adds its input of side {} and {} channels to an output of side {} and {}",
-                    before.0, before.1, after.0, after.1
+                    before.side, before.channels, after.side, after.channels
                 )));
             }
             before = after;
@@ -307,7 +311,8 @@ impl Spec {
         push(
             "head".into(),
             None,
-            LayerKind::Dense,
+            dense,
+            before,
             1,
             1,
             self.head_channels,
@@ -315,6 +320,13 @@ impl Spec {
         )?;
         Ok(layers)
     }
+}
+
+/// A map's side and channels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct At {
+    side: u32,
+    channels: u32,
 }
 
 #[cfg(test)]

@@ -1,17 +1,20 @@
 //! The forward pass of one image, in scratch memory that lives as long as the thread that owns it.
 //!
-//! A block runs band of rows by band of rows (expand → depthwise → project), so that the expanded map, six times as wide
-//! as what goes in and out, never leaves the core's own cache.
+//! A block runs group of 16 hidden channels by group: their expansion fills a few padded rows that stay in the core's own
+//! cache, the depthwise convolution reads them there, and the projection then reads what it left. Large maps are cut into
+//! bands of rows, so that this lies in that cache as well.
 
 use std::sync::Arc;
 
 use crate::EngineError;
+use crate::arena::Arena;
 use crate::backbone::{Plan, PlannedBlock, PlannedStem};
-use crate::kernels::{Isa, Target};
+use crate::kernels::{DepthwiseRows, GROUP, Gate, Isa, Read, Write, groups};
 use crate::recipe::Taken;
 
-/// Values that the expanded rows of a band may take: 256 KiB, half of a usual L2 cache.
-const BAND_VALUES: usize = 64 * 1024;
+/// Numbers that a band may take: 768 KiB. What does not fit into the core's own cache costs a little, and less than
+/// computing the rows that two bands share twice.
+const BAND_VALUES: usize = 192 * 1024;
 
 /// Computes features one image after the other; one per thread.
 pub struct Stream {
@@ -19,44 +22,50 @@ pub struct Stream {
     taken: Arc<[Taken]>,
     /// Blocks that what is taken needs.
     n_blocks: usize,
-    /// The normalised input with its padding, (side, side, 3).
-    input: Vec<f32>,
-    /// The patches of one row of the stem.
-    patches: Vec<f32>,
-    /// Input and output of a block, (side, side, channels).
-    before: Vec<f32>,
-    after: Vec<f32>,
-    /// Expanded rows of a band with their padding.
-    expanded: Vec<f32>,
-    /// A band after its depthwise convolution.
-    filtered: Vec<f32>,
+    /// The input's bytes as numbers with its padding, (side, side, 3).
+    input: Arena,
+    /// Input and output of a block, (group, position, 16).
+    before: Arena,
+    after: Arena,
+    /// Padded rows of one group of a band.
+    expanded: Arena,
+    /// A band after its depthwise convolution, (group, position, 16).
+    filtered: Arena,
+    /// For the gates of squeeze-and-excite.
+    gates: Arena,
 }
 
 impl Stream {
     pub(crate) fn new(plan: Arc<Plan>, taken: Arc<[Taken]>) -> Self {
         let n_blocks = taken.iter().map(|taken| taken.n_blocks).max().unwrap_or_default();
         let stem = &plan.stem;
-        let stem_side = stem.padded_side();
-        let mut map = stem.pad.out as usize * stem.pad.out as usize * stem.weights.n();
-        let (mut expanded, mut filtered) = (0, 0);
+        let side = stem.padded_side();
+        let mut input = vec![0.0; side * side * 3];
+        for colours in input.as_chunks_mut::<3>().0 {
+            *colours = plan.zero;
+        }
+        let out = stem.pad.out as usize;
+        let mut map = out * out * groups(stem.weights.n()) * GROUP;
+        let (mut expanded, mut filtered, mut gates) = (0, 0, 0);
         for block in &plan.blocks[..n_blocks] {
             let out = block.pad.out as usize;
-            map = map.max(out * out * block.project.n());
+            map = map.max(out * out * groups(block.project.n()) * GROUP);
             expanded = expanded.max(block.band_rows_in(block.band()) * block.row_len());
-            filtered = filtered.max(block.band() * out * block.depthwise.channels);
+            filtered = filtered.max(block.band() * out * block.depthwise.n_groups() * GROUP);
+            gates = gates.max(block.gate.as_ref().map_or(0, Gate::scratch_len));
         }
         for taken in taken.iter().filter(|taken| taken.head) {
-            map = map.max(taken.side * taken.side * plan.head.n());
+            map = map.max(taken.side * taken.side * groups(plan.head.n()) * GROUP);
         }
         Self {
             n_blocks,
             taken,
-            input: vec![0.0; stem_side * stem_side * 3],
-            patches: vec![0.0; stem.pad.out as usize * stem.kernel * stem.kernel * 3],
-            before: vec![0.0; map],
-            after: vec![0.0; map],
-            expanded: vec![0.0; expanded],
-            filtered: vec![0.0; filtered],
+            input: Arena::holding(&input),
+            before: Arena::zeros(map),
+            after: Arena::zeros(map),
+            expanded: Arena::zeros(expanded),
+            filtered: Arena::zeros(filtered),
+            gates: Arena::zeros(gates),
             plan,
         }
     }
@@ -80,8 +89,7 @@ impl Stream {
         let taken = Arc::clone(&self.taken);
         let dim = taken.iter().map(Taken::dim).sum();
         length("the feature's buffer", dim, out.len())?;
-        self.normalise(&plan, pixels);
-        self.run_stem(&plan);
+        self.run_stem(&plan, pixels);
         for (index, block) in plan.blocks[..self.n_blocks].iter().enumerate() {
             self.run_block(plan.isa, block);
             std::mem::swap(&mut self.before, &mut self.after);
@@ -89,8 +97,9 @@ impl Stream {
         }
         if let Some(last) = taken.iter().find(|taken| taken.head) {
             let m = last.side * last.side;
-            let target = &mut Target::whole(&mut self.after, m, None);
-            plan.head.product(plan.isa, m, &self.before, target);
+            let to = &mut Write::map(&mut self.after, 0, m, m, None);
+            let from = Read::map(&self.before, 0, m);
+            plan.head.product(plan.isa, 0..plan.head.n_panels(), m, &from, to);
             std::mem::swap(&mut self.before, &mut self.after);
             self.pool(&taken, |taken| taken.head, out);
         }
@@ -109,115 +118,97 @@ impl Stream {
         }
     }
 
-    /// Bytes to numbers; the padding around them stays zero from the start.
-    fn normalise(&mut self, plan: &Plan, pixels: &[u8]) {
+    /// A row of patches is a matrix whose rows overlap, so the product reads it where the bytes lie.
+    fn run_stem(&mut self, plan: &Plan, pixels: &[u8]) {
         let stem = &plan.stem;
-        let (pad, side) = (stem.pad.before as usize, stem.padded_side());
+        let (pad, side, out) = (stem.pad.before as usize, stem.padded_side(), stem.pad.out as usize);
         for (y, line) in pixels.chunks_exact(stem.side_in * 3).enumerate() {
             let row = &mut self.input[((y + pad) * side + pad) * 3..];
-            for (numbers, bytes) in row.as_chunks_mut::<3>().0.iter_mut().zip(line.as_chunks::<3>().0) {
-                *numbers = std::array::from_fn(|c| plan.table[usize::from(bytes[c])][c]);
+            for (number, byte) in row.iter_mut().zip(line) {
+                *number = f32::from(*byte);
             }
         }
-    }
-
-    fn run_stem(&mut self, plan: &Plan) {
-        let stem = &plan.stem;
-        let (side, out, channels) = (stem.padded_side(), stem.pad.out as usize, stem.weights.n());
-        let line = stem.kernel * 3;
         for y in 0..out {
-            let rows = &self.input[y * stem.stride * side * 3..];
-            for (x, patch) in self.patches.chunks_exact_mut(stem.kernel * line).enumerate() {
-                for (ky, part) in patch.chunks_exact_mut(line).enumerate() {
-                    part.copy_from_slice(&rows[(ky * side + x * stem.stride) * 3..][..line]);
-                }
-            }
-            let target = &mut Target::whole(&mut self.before[y * out * channels..], out, None);
-            stem.weights.product(plan.isa, out, &self.patches, target);
+            let from = Read {
+                values: &self.input,
+                from: y * stem.stride * side * 3,
+                row_step: stem.stride * 3,
+                part: stem.kernel * 3,
+                part_step: side * 3,
+            };
+            let to = &mut Write::map(&mut self.before, y * out * GROUP, out, out * out, None);
+            stem.weights
+                .product(plan.isa, 0..stem.weights.n_panels(), out, &from, to);
         }
     }
 
     fn run_block(&mut self, isa: Isa, block: &PlannedBlock) {
-        let (side, out) = (block.side_in, block.pad.out as usize);
+        let out = block.pad.out as usize;
         let (row_len, stride) = (block.row_len(), block.depthwise.stride);
-        let (hidden, channels) = (block.depthwise.channels, block.project.n());
         let mut done = 0;
-        // Padded input rows `kept` of `expanded`, from `first` on.
-        let (mut first, mut kept) = (0_usize, 0_usize);
         while done < out {
             let band = block.band().min(out - done);
-            let begin = done * stride;
-            let rows_in = block.band_rows_in(band);
-            // Rows that the last band left and this one needs move to the front.
-            let shared = (first + kept).saturating_sub(begin);
-            let drop = kept - shared;
-            self.expanded.copy_within(drop * row_len..kept * row_len, 0);
-            (first, kept) = (begin, rows_in);
-            expand(
-                isa,
-                block,
-                &self.before,
-                &mut self.expanded,
-                first + shared..first + rows_in,
-                first,
-            );
-            for row in 0..band {
-                let rows = &self.expanded[row * stride * row_len..][..block.depthwise.kernel * row_len];
-                let result = &mut self.filtered[row * out * hidden..][..out * hidden];
-                block.depthwise.row(isa, rows, row_len, result);
-            }
-            let place = done * out * channels;
-            let residual = block.residual.then(|| &self.before[place..]);
+            let padded = done * stride..done * stride + block.band_rows_in(band);
+            // The padding around what the groups will overwrite.
+            self.expanded[..padded.len() * row_len].fill(0.0);
             let m = band * out;
-            let target = &mut Target::whole(&mut self.after[place..], m, residual);
-            block.project.product(isa, m, &self.filtered, target);
+            for group in 0..block.depthwise.n_groups() {
+                expand(isa, block, group, &self.before, &mut self.expanded, &padded);
+                let rows = &mut DepthwiseRows {
+                    input: &self.expanded,
+                    row_len,
+                    width: out,
+                    out: &mut self.filtered[group * m * GROUP..][..m * GROUP],
+                };
+                block.depthwise.rows(isa, group, rows);
+            }
+            if let Some(gate) = &block.gate {
+                let n = block.depthwise.n_groups() * m * GROUP;
+                gate.apply(isa, &mut self.filtered[..n], m, &mut self.gates);
+            }
+            let place = done * out * GROUP;
+            let residual = block.residual.then_some(&self.before[..]);
+            let from = Read::map(&self.filtered, 0, m);
+            let to = &mut Write::map(&mut self.after, place, m, out * out, residual);
+            block.project.product(isa, 0..block.project.n_panels(), m, &from, to);
             done += band;
         }
-        debug_assert!(side > 0);
     }
 }
 
-/// Padded rows `wanted` (counted from the padding's first) of the expanded map, into `expanded`, which begins at row
-/// `first`.
+/// The rows `padded` (counted from the padding's first) of one group of the expanded map; their padding stays as it is.
 fn expand(
     isa: Isa,
     block: &PlannedBlock,
+    group: usize,
     before: &[f32],
     expanded: &mut [f32],
-    wanted: std::ops::Range<usize>,
-    first: usize,
+    padded: &std::ops::Range<usize>,
 ) {
-    let (side, pad) = (block.side_in, block.pad.before as usize);
-    let (row_len, hidden) = (block.row_len(), block.depthwise.channels);
-    let real = wanted.start.max(pad)..wanted.end.min(pad + side);
-    for row in wanted {
-        let line = &mut expanded[(row - first) * row_len..][..row_len];
-        if real.contains(&row) {
-            line[..pad * hidden].fill(0.0);
-            line[(pad + side) * hidden..].fill(0.0);
-        } else {
-            line.fill(0.0);
-        }
-    }
+    let (side, pad, row_len) = (block.side_in, block.pad.before as usize, block.row_len());
+    let real = padded.start.max(pad)..padded.end.min(pad + side);
     if real.is_empty() {
         return;
     }
-    let channels = block.channels_in;
-    let source = &before[(real.start - pad) * side * channels..][..real.len() * side * channels];
-    let place = (real.start - first) * row_len + pad * hidden;
+    let (first, m) = ((real.start - pad) * side * GROUP, real.len() * side);
+    let place = (real.start - padded.start) * row_len + pad * GROUP;
     match &block.expand {
         Some(weights) => {
-            let target = &mut Target {
-                out: &mut expanded[place..],
+            let from = Read::map(before, first, side * side);
+            let to = &mut Write {
+                out: expanded,
+                from: place,
                 width: side,
-                stride: row_len,
+                line_step: row_len,
+                panel_step: 0,
                 residual: None,
             };
-            weights.product(isa, real.len() * side, source, target);
+            weights.product(isa, group..group + 1, m, &from, to);
         }
         None => {
-            for (row, line) in source.chunks_exact(side * channels).enumerate() {
-                expanded[place + row * row_len..][..side * channels].copy_from_slice(line);
+            let lines = before[group * side * side * GROUP + first..][..m * GROUP].chunks_exact(side * GROUP);
+            for (row, line) in lines.enumerate() {
+                expanded[place + row * row_len..][..line.len()].copy_from_slice(line);
             }
         }
     }
@@ -226,21 +217,27 @@ fn expand(
 /// The mean of every cell, flattened in (row, column, channel) order.
 fn pool(taken: &Taken, map: &[f32], out: &mut [f32]) {
     let (channels, cell) = (taken.channels, taken.cell_side);
+    let positions = taken.side * taken.side;
     #[expect(clippy::cast_precision_loss, reason = "a cell has a few hundred positions")]
     let scale = 1.0 / (cell * cell) as f32;
-    for (index, sums) in out.chunks_exact_mut(channels).enumerate() {
+    for (index, means) in out.chunks_exact_mut(channels).enumerate() {
         let top = taken.trim + index / taken.cells * cell;
         let left = taken.trim + index % taken.cells * cell;
-        sums.fill(0.0);
-        for y in top..top + cell {
-            for position in map[(y * taken.side + left) * channels..][..cell * channels].chunks_exact(channels) {
-                for (sum, value) in sums.iter_mut().zip(position) {
-                    *sum += value;
+        for (means, group) in means.chunks_mut(GROUP).zip(map.chunks_exact(positions * GROUP)) {
+            let mut sums = [0.0_f32; GROUP];
+            for y in top..top + cell {
+                for position in group[(y * taken.side + left) * GROUP..][..cell * GROUP]
+                    .as_chunks::<GROUP>()
+                    .0
+                {
+                    for (sum, value) in sums.iter_mut().zip(position) {
+                        *sum += value;
+                    }
                 }
             }
-        }
-        for sum in sums {
-            *sum *= scale;
+            for (mean, sum) in means.iter_mut().zip(sums) {
+                *mean = sum * scale;
+            }
         }
     }
 }
@@ -252,32 +249,26 @@ impl PlannedStem {
 }
 
 impl PlannedBlock {
-    /// Values of an expanded row with its padding.
-    fn row_len(&self) -> usize {
-        (self.side_in + (self.pad.before + self.pad.after) as usize) * self.depthwise.channels
+    /// Numbers of a padded row of one group.
+    const fn row_len(&self) -> usize {
+        (self.side_in + (self.pad.before + self.pad.after) as usize) * GROUP
     }
 
     /// Padded input rows that this many output rows read.
-    fn band_rows_in(&self, band: usize) -> usize {
+    const fn band_rows_in(&self, band: usize) -> usize {
         (band - 1) * self.depthwise.stride + self.depthwise.kernel
     }
 
-    /// Output rows of a band.
+    /// Output rows of a band: all of them where they fit, or where a gate must see the whole map; else as few bands as
+    /// fit, all about as high.
     fn band(&self) -> usize {
-        let rows = BAND_VALUES / self.row_len();
-        let fits = rows.saturating_sub(self.depthwise.kernel) / self.depthwise.stride + 1;
-        fits.min(self.pad.out as usize)
-    }
-}
-
-impl<'a> Target<'a> {
-    /// Rows of a result directly behind one another.
-    fn whole(out: &'a mut [f32], m: usize, residual: Option<&'a [f32]>) -> Self {
-        Self {
-            out,
-            width: m,
-            stride: 0,
-            residual,
+        let out = self.pad.out as usize;
+        if self.gate.is_some() {
+            return out;
         }
+        let filtered = self.depthwise.n_groups() * out * GROUP;
+        let values = |band: usize| self.band_rows_in(band) * self.row_len() + band * filtered;
+        let n_bands = (1..=out).find(|n| values(out.div_ceil(*n)) <= BAND_VALUES);
+        out.div_ceil(n_bands.unwrap_or(out))
     }
 }

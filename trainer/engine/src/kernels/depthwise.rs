@@ -1,17 +1,14 @@
-//! Depthwise convolution of one output row: input rows are already padded, so no position is special.
+//! Depthwise convolution of a group of 16 channels: input rows are already padded, so no position is special.
 
-#![expect(
-    clippy::needless_range_loop,
-    reason = "an index walks several register arrays at once, of constant length"
-)]
 #![expect(
     unsafe_code,
     reason = "the kernel's loads and stores, behind one assertion of lengths"
 )]
 
-use super::lanes::Lanes;
-use super::{GROUP, Isa};
+use super::lanes::{Lanes, fused, sweep};
+use super::{GROUP, Isa, groups};
 use crate::Activation;
+use crate::arena::Arena;
 
 /// A depthwise layer's numbers.
 pub(crate) struct Depthwise {
@@ -19,10 +16,22 @@ pub(crate) struct Depthwise {
     pub(crate) stride: usize,
     pub(crate) channels: usize,
     /// Channels filled up to whole groups: (groups, kernel, kernel, 16).
-    weight: Vec<f32>,
+    weight: Arena,
     /// (groups, 16).
-    bias: Vec<f32>,
+    bias: Arena,
     activation: Activation,
+}
+
+/// Some rows of one group: (row, position, 16), the input's with their padding.
+pub(crate) struct Rows<'a> {
+    /// The first input row that the first output row reads.
+    pub(crate) input: &'a [f32],
+    /// From an input row to the next.
+    pub(crate) row_len: usize,
+    /// Positions of an output row.
+    pub(crate) width: usize,
+    /// Output rows, one behind the other.
+    pub(crate) out: &'a mut [f32],
 }
 
 impl Depthwise {
@@ -34,7 +43,7 @@ impl Depthwise {
     /// From `weight`, (channels, 1, kernel, kernel).
     pub(crate) fn new(kernel: usize, stride: usize, weight: &[f32], bias: &[f32], activation: Activation) -> Self {
         let (channels, taps) = (bias.len(), kernel * kernel);
-        let n_groups = channels.div_ceil(GROUP);
+        let n_groups = groups(channels);
         let mut grouped = vec![0.0; n_groups * taps * GROUP];
         for (channel, kernel) in weight.chunks_exact(taps).enumerate() {
             let group = &mut grouped[channel / GROUP * taps * GROUP..][..taps * GROUP];
@@ -48,179 +57,224 @@ impl Depthwise {
             kernel,
             stride,
             channels,
-            weight: grouped,
-            bias,
+            weight: Arena::holding(&grouped),
+            bias: Arena::holding(&bias),
             activation,
         }
     }
 
-    /// One row of (width, channels) from `kernel` rows of `row_len` values each, side padding included.
-    pub(crate) fn row(&self, isa: Isa, rows: &[f32], row_len: usize, out: &mut [f32]) {
-        let width = out.len() / self.channels;
-        if width == 0 {
+    /// Groups of 16 channels.
+    pub(crate) const fn n_groups(&self) -> usize {
+        groups(self.channels)
+    }
+
+    /// All rows of `rows.out` of this group.
+    pub(crate) fn rows(&self, isa: Isa, group: usize, rows: &mut Rows<'_>) {
+        let line = rows.width * GROUP;
+        if line == 0 || rows.out.is_empty() {
             return;
         }
         // Everything that the kernels read or write lies inside these.
-        let reach = ((width - 1) * self.stride + self.kernel) * self.channels;
+        assert!(rows.out.len().is_multiple_of(line), "output rows are whole");
+        assert!(group < self.n_groups(), "there are as many groups");
+        let n_rows = rows.out.len() / line;
+        let reach = ((rows.width - 1) * self.stride + self.kernel) * GROUP;
         assert!(
-            row_len >= reach,
-            "{width} positions read {reach} values of a row of {row_len}"
+            rows.row_len >= reach,
+            "{} positions read {reach} values of a row of {}",
+            rows.width,
+            rows.row_len
         );
+        let last = (n_rows - 1) * self.stride + self.kernel - 1;
         assert!(
-            rows.len() >= (self.kernel - 1) * row_len + reach,
-            "a kernel reads {} rows",
-            self.kernel
+            rows.input.len() >= last * rows.row_len + reach,
+            "a kernel of {} reads {} rows",
+            self.kernel,
+            last + 1
         );
         assert!(
             self.weight.len() == self.bias.len() * self.kernel * self.kernel,
             "weights and bias fit"
         );
-        assert!(self.bias.len() >= self.channels, "every channel has a bias");
+        assert!(self.bias.len() == self.n_groups() * GROUP, "every channel has a bias");
         // SAFETY: the lengths were asserted, and `Isa::available` names only what the machine has.
         unsafe {
             match isa {
-                Isa::Plain => self.groups::<[f32; 8], 2>(rows, row_len, out, width),
+                Isa::Plain => self.registers::<[f32; 8], 4>(group, rows),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => self.groups_avx2(rows, row_len, out, width),
+                Isa::Avx2 => self.registers_avx2(group, rows),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => self.groups_avx512(rows, row_len, out, width),
+                Isa::Avx512 => self.registers_avx512(group, rows),
             }
+        }
+        if !fused(self.activation) {
+            sweep(isa, self.activation, rows.out);
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    fn groups_avx2(&self, rows: &[f32], row_len: usize, out: &mut [f32], width: usize) {
-        // SAFETY: the machine has AVX2 and FMA, and `row` asserted the lengths.
-        unsafe { self.groups::<std::arch::x86_64::__m256, 2>(rows, row_len, out, width) }
+    fn registers_avx2(&self, group: usize, rows: &mut Rows<'_>) {
+        // SAFETY: the machine has AVX2 and FMA, and `rows` asserted the lengths.
+        unsafe { self.registers::<std::arch::x86_64::__m256, 7>(group, rows) }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f")]
-    fn groups_avx512(&self, rows: &[f32], row_len: usize, out: &mut [f32], width: usize) {
-        // SAFETY: the machine has AVX-512, and `row` asserted the lengths.
-        unsafe { self.groups::<std::arch::x86_64::__m512, 1>(rows, row_len, out, width) }
+    fn registers_avx512(&self, group: usize, rows: &mut Rows<'_>) {
+        // SAFETY: the machine has AVX-512, and `rows` asserted the lengths.
+        unsafe { self.registers::<std::arch::x86_64::__m512, 14>(group, rows) }
     }
 
+    /// Register by register of the group, P positions at a time.
+    ///
     /// # Safety
-    /// As [`Self::row`] asserts; the machine has the instructions of `V`; W registers of `V` are a group.
+    /// As [`Self::rows`] asserts; the machine has the instructions of `V`, whose numbers divide a group.
     #[inline(always)]
-    unsafe fn groups<V: Lanes, const W: usize>(&self, rows: &[f32], row_len: usize, out: &mut [f32], width: usize) {
-        // SAFETY: passed on.
-        unsafe {
-            match (self.kernel, self.stride) {
-                (3, 1) => self.sized::<V, W, 3, 1>(rows, row_len, out, width),
-                (3, 2) => self.sized::<V, W, 3, 2>(rows, row_len, out, width),
-                (5, 1) => self.sized::<V, W, 5, 1>(rows, row_len, out, width),
-                (5, 2) => self.sized::<V, W, 5, 2>(rows, row_len, out, width),
-                _ => self.single(rows, row_len, out, 0),
+    unsafe fn registers<V: Lanes, const P: usize>(&self, group: usize, rows: &mut Rows<'_>) {
+        const { assert!(GROUP.is_multiple_of(V::N) && P <= 14) };
+        let mut at = 0;
+        while at < GROUP {
+            // SAFETY: passed on.
+            unsafe {
+                match (self.kernel, self.stride) {
+                    (3, 1) => self.sized::<V, 3, 1, P>(group, at, rows),
+                    (3, 2) => self.sized::<V, 3, 2, P>(group, at, rows),
+                    (5, 1) => self.sized::<V, 5, 1, P>(group, at, rows),
+                    (5, 2) => self.sized::<V, 5, 2, P>(group, at, rows),
+                    (7, 1) => self.sized::<V, 7, 1, P>(group, at, rows),
+                    (7, 2) => self.sized::<V, 7, 2, P>(group, at, rows),
+                    _ => self.any::<V>(group, at, rows),
+                }
             }
+            at += V::N;
         }
     }
 
-    /// Groups of 16 channels, four positions at a time; then what is left of the channels one by one.
-    ///
     /// # Safety
-    /// As [`Self::groups`]; K and S are this layer's kernel and stride.
+    /// As [`Self::registers`]; K and S are this layer's kernel and stride, and the register begins `at` numbers into the
+    /// group.
     #[inline(always)]
-    unsafe fn sized<V: Lanes, const W: usize, const K: usize, const S: usize>(
+    unsafe fn sized<V: Lanes, const K: usize, const S: usize, const P: usize>(
         &self,
-        rows: &[f32],
-        row_len: usize,
-        out: &mut [f32],
-        width: usize,
+        group: usize,
+        at: usize,
+        rows: &mut Rows<'_>,
     ) {
-        let n_groups = self.channels / GROUP;
-        for group in 0..n_groups {
+        let (width, row_len) = (rows.width, rows.row_len);
+        for (y, out) in rows.out.chunks_exact_mut(width * GROUP).enumerate() {
             let mut x = 0;
-            // SAFETY: positions below `width` of whole groups, which `row` asserted to lie inside.
+            // SAFETY: positions below `width` of rows that `rows` asserted to be there.
             unsafe {
+                let input = rows.input.as_ptr().add(y * S * row_len + at);
+                let out = out.as_mut_ptr().add(at);
+                while x + P <= width {
+                    self.positions::<V, K, S, P>(group, at, input, row_len, out, x);
+                    x += P;
+                }
+                if P > 7 && x + 7 <= width {
+                    self.positions::<V, K, S, 7>(group, at, input, row_len, out, x);
+                    x += 7;
+                }
                 while x + 4 <= width {
-                    self.positions::<V, W, K, S, 4>(rows, row_len, out, group, x);
+                    self.positions::<V, K, S, 4>(group, at, input, row_len, out, x);
                     x += 4;
                 }
-                while x + 2 <= width {
-                    self.positions::<V, W, K, S, 2>(rows, row_len, out, group, x);
-                    x += 2;
-                }
                 while x < width {
-                    self.positions::<V, W, K, S, 1>(rows, row_len, out, group, x);
+                    self.positions::<V, K, S, 1>(group, at, input, row_len, out, x);
                     x += 1;
                 }
             }
         }
-        self.single(rows, row_len, out, n_groups * GROUP);
     }
 
-    /// P positions of a group, summed over the kernel's rows, then its columns.
+    /// P positions from `x` on, summed over the kernel's rows, then its columns. Every input is read once and goes to all
+    /// the positions that see it.
     ///
     /// # Safety
-    /// As [`Self::sized`]; the group is whole and the positions are below the row's width.
+    /// As [`Self::sized`]; the positions are below the row's width, and both pointers are at the row's first position.
     #[inline(always)]
-    unsafe fn positions<V: Lanes, const W: usize, const K: usize, const S: usize, const P: usize>(
+    unsafe fn positions<V: Lanes, const K: usize, const S: usize, const P: usize>(
         &self,
-        rows: &[f32],
-        row_len: usize,
-        out: &mut [f32],
         group: usize,
+        at: usize,
+        input: *const f32,
+        row_len: usize,
+        out: *mut f32,
         x: usize,
     ) {
-        const { assert!(V::N * W == GROUP) };
-        let c = self.channels;
-        // SAFETY: the caller vouches for positions and group, `row` asserted the lengths they are inside of.
+        // SAFETY: the caller vouches for positions and group, `rows` asserted the lengths they are inside of.
         unsafe {
-            let mut weight = self.weight.as_ptr().add(group * K * K * GROUP);
-            let bias = self.bias.as_ptr().add(group * GROUP);
-            let mut input = rows.as_ptr().add(x * S * c + group * GROUP);
-            let mut sums = [[V::splat(0.0); W]; P];
-            for sum in &mut sums {
-                for w in 0..W {
-                    sum[w] = V::load(bias.add(w * V::N));
-                }
-            }
-            for _ in 0..K {
-                for kx in 0..K {
-                    for w in 0..W {
-                        let tap = V::load(weight.add(kx * GROUP + w * V::N));
-                        for p in 0..P {
-                            let value = V::load(input.add((p * S + kx) * c + w * V::N));
-                            sums[p][w] = value.mul_add(tap, sums[p][w]);
-                        }
+            let mut weight = self.weight.as_ptr().add(group * K * K * GROUP + at);
+            let start = V::load(self.bias.as_ptr().add(group * GROUP + at));
+            let mut sums = [start; P];
+            let mut input = input.add(x * S * GROUP);
+            for row in 0..K {
+                let mut taps = [start; K];
+                each!(KX in [0 1 2 3 4 5 6] { if KX < K {
+                    taps[KX] = V::load(weight.add(KX * GROUP));
+                }});
+                each!(X in [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32] {
+                    if X < (P - 1) * S + K {
+                        let value = V::load(input.add(X * GROUP));
+                        each!(KX in [0 1 2 3 4 5 6] {
+                            const OFF: usize = X.wrapping_sub(KX);
+                            // Before the position's first input this is a huge number.
+                            if KX < K && OFF.is_multiple_of(S) && OFF / S < P {
+                                sums[OFF / S] = value.mul_add(taps[KX], sums[OFF / S]);
+                            }
+                        });
                     }
+                });
+                if row + 1 < K {
+                    input = input.add(row_len);
+                    weight = weight.add(K * GROUP);
                 }
-                input = input.wrapping_add(row_len);
-                weight = weight.wrapping_add(K * GROUP);
             }
-            let place = out.as_mut_ptr().add(x * c + group * GROUP);
-            for p in 0..P {
-                for w in 0..W {
-                    let sum = match self.activation {
-                        Activation::Relu6 => sums[p][w].relu6(),
-                        Activation::Linear => sums[p][w],
-                    };
-                    sum.store(place.add(p * c + w * V::N));
-                }
+            let place = out.add(x * GROUP);
+            macro_rules! store {
+                ($activate:expr) => {
+                    each!(POS in [0 1 2 3 4 5 6 7 8 9 10 11 12 13] { if POS < P {
+                        let value: V = $activate(sums[POS]);
+                        value.store(place.add(POS * GROUP));
+                    }})
+                };
+            }
+            match self.activation {
+                Activation::Relu6 => store!(|sum: V| sum.relu6()),
+                Activation::Relu => store!(|sum: V| sum.max(V::splat(0.0))),
+                Activation::HardSwish => store!(|sum: V| sum.hard_swish()),
+                // What is not part of the store is a sweep of its own; see `rows`.
+                _ => store!(|sum: V| sum),
             }
         }
     }
 
-    /// Channels from `first` on, one by one: odd channel counts and odd kernels.
-    fn single(&self, rows: &[f32], row_len: usize, out: &mut [f32], first: usize) {
-        let (c, kernel) = (self.channels, self.kernel);
-        for (x, position) in out.chunks_exact_mut(c).enumerate() {
-            for channel in first..c {
-                let group = &self.weight[channel / GROUP * kernel * kernel * GROUP..];
-                let mut sum = self.bias[channel];
-                for ky in 0..kernel {
-                    for kx in 0..kernel {
-                        let input = rows[ky * row_len + (x * self.stride + kx) * c + channel];
-                        sum += input * group[(ky * kernel + kx) * GROUP + channel % GROUP];
-                    }
+    /// Any kernel and stride, position by position.
+    ///
+    /// # Safety
+    /// As [`Self::registers`]; the register begins `at` numbers into the group.
+    #[inline(always)]
+    unsafe fn any<V: Lanes>(&self, group: usize, at: usize, rows: &mut Rows<'_>) {
+        let (k, width) = (self.kernel, rows.width);
+        for (index, out) in rows.out.chunks_exact_mut(GROUP).enumerate() {
+            let (y, x) = (index / width * self.stride, index % width * self.stride);
+            // SAFETY: a position of a row that `rows` asserted to be there.
+            unsafe {
+                let mut sum = V::load(self.bias.as_ptr().add(group * GROUP + at));
+                for (ky, kx) in (0..k).flat_map(|ky| (0..k).map(move |kx| (ky, kx))) {
+                    let place = (y + ky) * rows.row_len + (x + kx) * GROUP + at;
+                    let value = V::load(rows.input.as_ptr().add(place));
+                    let weight = ((group * k + ky) * k + kx) * GROUP + at;
+                    sum = value.mul_add(V::load(self.weight.as_ptr().add(weight)), sum);
                 }
-                position[channel] = match self.activation {
-                    Activation::Relu6 => sum.clamp(0.0, 6.0),
-                    Activation::Linear => sum,
+                let value = match self.activation {
+                    Activation::Relu6 => sum.relu6(),
+                    Activation::Relu => sum.max(V::splat(0.0)),
+                    Activation::HardSwish => sum.hard_swish(),
+                    _ => sum,
                 };
+                value.store(out.as_mut_ptr().add(at));
             }
         }
     }

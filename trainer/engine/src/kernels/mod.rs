@@ -1,21 +1,38 @@
-//! The loops that take the time: a packed matrix product and depthwise convolutions, f32, channels last.
+//! The loops that take the time: a packed matrix product, depthwise convolutions and gates, f32.
 //!
-//! Each is written once over [`lanes::Lanes`] and compiled for every instruction set that [`Isa`] names, the best of which
-//! is chosen when a backbone is loaded. Every output is summed in one fixed order whatever the size of the tile it falls
-//! in, so a feature depends on the image, the weights and [`Isa::id`] alone.
+//! Maps lie in groups of 16 channels, (group, row, column, 16): whatever a kernel reads next lies directly behind what it
+//! read, at any number of channels. Each kernel is written once over [`lanes::Lanes`] and compiled for every instruction
+//! set that [`Isa`] names, the best of which is chosen when a backbone is loaded. Every output is summed in one fixed order
+//! whatever the size of the tile it falls in, so a feature depends on the image, the weights and [`Isa::id`] alone.
 //!
 //! This is the only place of the workspace with unsafe code: pointers into slices whose lengths are asserted first.
 
+/// Repeats a block for each of these numbers, which is a constant inside. Loops over registers must be unrolled before
+/// anything else, or their sums live in memory; a compiler that is left to decide does it for some shapes and not for
+/// others.
+macro_rules! each {
+    ($name:ident in [$($value:literal)*] $body:block) => {
+        {
+            $({
+                const $name: usize = $value;
+                $body
+            })*
+        }
+    };
+}
+
 mod depthwise;
+mod gate;
 mod lanes;
 mod pointwise;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use depthwise::Depthwise;
-pub(crate) use pointwise::{Packed, Target};
+pub(crate) use depthwise::{Depthwise, Rows as DepthwiseRows};
+pub(crate) use gate::Gate;
+pub(crate) use pointwise::{Packed, Read, Write};
 
-/// Columns of a panel and channels of a group: one AVX-512 register, two of AVX2.
+/// Channels that lie together: one AVX-512 register, two of AVX2.
 pub(crate) const GROUP: usize = 16;
 
 /// Which compiled copy of the kernels runs.
@@ -54,9 +71,14 @@ impl Isa {
     /// Names the arithmetic: copies with one name give equal bits.
     pub(crate) const fn id(self) -> &'static str {
         match self {
-            Self::Plain => "f32-mul-add-1",
+            Self::Plain => "f32-mul-add-2",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 | Self::Avx512 => "f32-fma-1",
+            Self::Avx2 | Self::Avx512 => "f32-fma-2",
         }
     }
+}
+
+/// How many groups these channels fill.
+pub(crate) const fn groups(channels: usize) -> usize {
+    channels.div_ceil(GROUP)
 }

@@ -1,38 +1,91 @@
 //! A matrix product with the weights packed once, and bias, activation and residual in its store.
 
 #![expect(
-    clippy::needless_range_loop,
-    reason = "an index walks several register arrays at once, of constant length"
-)]
-#![expect(
     unsafe_code,
     reason = "the kernel's loads and stores, behind one assertion of lengths"
 )]
 
-use super::lanes::Lanes;
-use super::{GROUP, Isa};
+use std::ops::Range;
+
+use super::lanes::{Lanes, fused, sweep};
+use super::{GROUP, Isa, groups};
 use crate::Activation;
+use crate::arena::Arena;
+
+/// Most rows of a tile: what AVX-512 has registers for, and a divisor of the usual maps' sides.
+const MOST_ROWS: usize = 14;
 
 /// A (k, n) matrix in panels of 16 columns, with its bias.
 pub(crate) struct Packed {
     k: usize,
     n: usize,
     /// Panel by panel, (k, 16) each, missing columns zero.
-    panels: Vec<f32>,
+    panels: Arena,
     /// Filled up with zeros to whole panels.
-    bias: Vec<f32>,
+    bias: Arena,
     activation: Activation,
 }
 
-/// Where a product's rows go: `width` rows of n values behind one another, then on at the next multiple of `stride`.
-pub(crate) struct Target<'a> {
+/// Where the left matrix lies: rows at a fixed distance, the k numbers of a row in parts at a fixed distance.
+#[derive(Clone, Copy)]
+pub(crate) struct Read<'a> {
+    pub(crate) values: &'a [f32],
+    /// The first number of the first row.
+    pub(crate) from: usize,
+    /// From a row to the next.
+    pub(crate) row_step: usize,
+    /// Numbers of a part; the last one may be shorter.
+    pub(crate) part: usize,
+    /// From a part to the next.
+    pub(crate) part_step: usize,
+}
+
+/// Where the result goes: lines of `width` rows, each row 16 numbers of its panel.
+pub(crate) struct Write<'a> {
     pub(crate) out: &'a mut [f32],
+    /// The first row of the first panel.
+    pub(crate) from: usize,
     /// Rows before the next line begins.
     pub(crate) width: usize,
-    /// Values from line to line.
-    pub(crate) stride: usize,
-    /// Added after the activation; laid out as `out`.
+    /// From line to line.
+    pub(crate) line_step: usize,
+    /// From panel to panel.
+    pub(crate) panel_step: usize,
+    /// Added to a product without activation; laid out as `out`.
     pub(crate) residual: Option<&'a [f32]>,
+}
+
+impl<'a> Read<'a> {
+    /// Positions from `from` on of a map of groups of 16 channels, `positions` positions each.
+    pub(crate) const fn map(values: &'a [f32], from: usize, positions: usize) -> Self {
+        Self {
+            values,
+            from,
+            row_step: GROUP,
+            part: GROUP,
+            part_step: positions * GROUP,
+        }
+    }
+}
+
+impl<'a> Write<'a> {
+    /// A whole map of `positions` positions a group, or `m` of them from one on.
+    pub(crate) const fn map(
+        out: &'a mut [f32],
+        from: usize,
+        m: usize,
+        positions: usize,
+        residual: Option<&'a [f32]>,
+    ) -> Self {
+        Self {
+            out,
+            from,
+            width: m,
+            line_step: 0,
+            panel_step: positions * GROUP,
+            residual,
+        }
+    }
 }
 
 impl Packed {
@@ -49,7 +102,7 @@ impl Packed {
 
     /// Pack `weight`, (n, k) row by row.
     pub(crate) fn new(k: usize, n: usize, weight: &[f32], bias: &[f32], activation: Activation) -> Self {
-        let n_panels = n.div_ceil(GROUP);
+        let n_panels = groups(n);
         let mut panels = vec![0.0; n_panels * k * GROUP];
         for (column, row) in weight.chunks_exact(k).enumerate() {
             let panel = &mut panels[column / GROUP * k * GROUP..][..k * GROUP];
@@ -62,8 +115,8 @@ impl Packed {
         Self {
             k,
             n,
-            panels,
-            bias,
+            panels: Arena::holding(&panels),
+            bias: Arena::holding(&bias),
             activation,
         }
     }
@@ -73,163 +126,268 @@ impl Packed {
         self.n
     }
 
-    /// out = activation(a · self + bias) + residual, with `a` (m, k) row by row.
-    pub(crate) fn product(&self, isa: Isa, m: usize, a: &[f32], target: &mut Target<'_>) {
-        if m == 0 {
+    /// Panels of 16 columns.
+    pub(crate) const fn n_panels(&self) -> usize {
+        groups(self.n)
+    }
+
+    /// out = activation(a · self + bias), or that plus a residual, for these panels and m rows of `a`. What of a row's last 16 numbers is
+    /// no column is left as it was or set to anything finite.
+    pub(crate) fn product(&self, isa: Isa, panels: Range<usize>, m: usize, a: &Read<'_>, to: &mut Write<'_>) {
+        if m == 0 || panels.is_empty() || self.k == 0 {
             return;
         }
-        // Everything that the kernels read or write lies inside these.
-        assert!(a.len() >= m * self.k, "a product reads {m} rows of {}", self.k);
-        assert!(
-            m <= target.width || target.stride >= target.width * self.n,
-            "lines do not overlap"
-        );
-        let last = m - 1;
-        let end = last / target.width * target.stride + (last % target.width + 1) * self.n;
-        assert!(target.out.len() >= end, "a product writes {m} rows of {}", self.n);
-        assert!(
-            target.residual.is_none_or(|residual| residual.len() >= end),
-            "a residual is as long as its result"
-        );
-        assert!(
-            self.panels.len() == self.bias.len() * self.k,
-            "panels and bias have the same columns"
-        );
+        self.check(&panels, m, a, to);
         // SAFETY: the lengths were asserted, and `Isa::available` names only what the machine has.
         unsafe {
             match isa {
-                Isa::Plain => self.rows::<[f32; 8], 2, 4>(m, a, target),
+                Isa::Plain => self.panels::<[f32; 8], [f32; 8], 2, 4, 4>(panels.clone(), m, a, to),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => self.rows_avx2(m, a, target),
+                Isa::Avx2 => self.panels_avx2(panels.clone(), m, a, to),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => self.rows_avx512(m, a, target),
+                Isa::Avx512 => self.panels_avx512(panels.clone(), m, a, to),
             }
         }
+        if !fused(self.activation) {
+            let first = panels.start;
+            for panel in panels {
+                let mut done = 0;
+                while done < m {
+                    let rows = to.width.min(m - done);
+                    let place = to.from + (panel - first) * to.panel_step + done / to.width * to.line_step;
+                    sweep(isa, self.activation, &mut to.out[place..][..rows * GROUP]);
+                    done += rows;
+                }
+            }
+        }
+    }
+
+    /// Everything that the kernels read or write lies inside their slices.
+    fn check(&self, panels: &Range<usize>, m: usize, a: &Read<'_>, to: &Write<'_>) {
+        assert!(a.part > 0 && to.width > 0, "a part and a line have a length");
+        let (last_row, last_part) = (m - 1, (self.k - 1) / a.part);
+        let read = a.from + last_row * a.row_step + last_part * a.part_step + (self.k - last_part * a.part);
+        assert!(a.values.len() >= read, "a product reads {m} rows of {}", self.k);
+        assert!(
+            m <= to.width || to.line_step >= to.width * GROUP,
+            "lines do not overlap"
+        );
+        assert!(panels.end <= self.n_panels(), "there are as many panels");
+        let end = to.from
+            + (panels.len() - 1) * to.panel_step
+            + last_row / to.width * to.line_step
+            + (last_row % to.width + 1) * GROUP;
+        assert!(to.out.len() >= end, "a product writes {m} rows of {}", self.n);
+        assert!(
+            to.residual.is_none_or(|residual| residual.len() >= end),
+            "a residual is as long as its result"
+        );
+        assert!(
+            to.residual.is_none() || self.activation == Activation::Linear,
+            "a residual is added to what has no activation"
+        );
+        assert!(
+            self.panels.len() == self.bias.len() * self.k && self.bias.len() == self.n_panels() * GROUP,
+            "panels and bias have the same columns"
+        );
     }
 
     /// Six rows by two registers: twelve of sixteen registers hold sums.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    fn rows_avx2(&self, m: usize, a: &[f32], target: &mut Target<'_>) {
+    fn panels_avx2(&self, panels: Range<usize>, m: usize, a: &Read<'_>, to: &mut Write<'_>) {
+        use std::arch::x86_64::__m256;
         // SAFETY: the machine has AVX2 and FMA, and `product` asserted the lengths.
-        unsafe { self.rows::<std::arch::x86_64::__m256, 2, 6>(m, a, target) }
+        unsafe { self.panels::<__m256, __m256, 2, 6, 12>(panels, m, a, to) }
     }
 
-    /// Fourteen rows by one register, so that a row of 14 positions is one tile.
+    /// Fourteen rows by one register: enough sums under way, and a row of 14 positions is one tile.
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f")]
-    fn rows_avx512(&self, m: usize, a: &[f32], target: &mut Target<'_>) {
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    fn panels_avx512(&self, panels: Range<usize>, m: usize, a: &Read<'_>, to: &mut Write<'_>) {
+        use std::arch::x86_64::{__m256, __m512};
         // SAFETY: the machine has AVX-512, and `product` asserted the lengths.
-        unsafe { self.rows::<std::arch::x86_64::__m512, 1, 14>(m, a, target) }
+        unsafe { self.panels::<__m512, __m256, 1, 14, 14>(panels, m, a, to) }
+    }
+
+    /// Panels of W registers of `V`, R rows at a time; one of at most 8 columns is a register of `H`, T rows at a time.
+    ///
+    /// # Safety
+    /// As [`Self::check`] asserts; the machine has the instructions of `V` and `H`.
+    #[inline(always)]
+    unsafe fn panels<V: Lanes, H: Lanes, const W: usize, const R: usize, const T: usize>(
+        &self,
+        panels: Range<usize>,
+        m: usize,
+        a: &Read<'_>,
+        to: &mut Write<'_>,
+    ) {
+        const { assert!(V::N * W == GROUP && H::N == GROUP / 2) };
+        for (slot, panel) in panels.enumerate() {
+            let at = Panel {
+                panel,
+                place: to.from + slot * to.panel_step,
+            };
+            // SAFETY: passed on.
+            unsafe {
+                if self.n - panel * GROUP <= H::N {
+                    self.steps::<H, 1, T>(at, m, a, to);
+                } else {
+                    self.steps::<V, W, R>(at, m, a, to);
+                }
+            }
+        }
+    }
+
+    /// The distance of rows is a constant where it is a usual one, so that it needs no register.
+    ///
+    /// # Safety
+    /// As [`Self::panels`].
+    #[inline(always)]
+    unsafe fn steps<V: Lanes, const W: usize, const R: usize>(
+        &self,
+        at: Panel,
+        m: usize,
+        a: &Read<'_>,
+        to: &mut Write<'_>,
+    ) {
+        // SAFETY: passed on.
+        unsafe {
+            match a.row_step {
+                GROUP => self.rows::<V, W, R>(at, m, a, GROUP, to),
+                // Three colours of two pixels: a stem of stride 2.
+                6 => self.rows::<V, W, R>(at, m, a, 6, to),
+                step => self.rows::<V, W, R>(at, m, a, step, to),
+            }
+        }
     }
 
     /// Tiles of R rows, then smaller ones.
     ///
     /// # Safety
-    /// As [`Self::tile`], for all m rows.
+    /// As [`Self::panels`].
     #[inline(always)]
-    unsafe fn rows<V: Lanes, const W: usize, const R: usize>(&self, m: usize, a: &[f32], target: &mut Target<'_>) {
-        let mut at = Place { line: 0, x: 0 };
+    unsafe fn rows<V: Lanes, const W: usize, const R: usize>(
+        &self,
+        at: Panel,
+        m: usize,
+        a: &Read<'_>,
+        step: usize,
+        to: &mut Write<'_>,
+    ) {
         let mut row = 0;
         // SAFETY: rows below m, as the caller vouches.
         unsafe {
             while row + R <= m {
-                self.tile::<V, W, R>(row, a, &mut at, target);
+                self.tile::<V, W, R>(at, row, a, step, to);
                 row += R;
             }
+            if R > 7 && row + 7 <= m {
+                self.tile::<V, W, 7>(at, row, a, step, to);
+                row += 7;
+            }
             while row + 4 <= m {
-                self.tile::<V, W, 4>(row, a, &mut at, target);
+                self.tile::<V, W, 4>(at, row, a, step, to);
                 row += 4;
             }
-            while row < m {
-                self.tile::<V, W, 1>(row, a, &mut at, target);
-                row += 1;
+            if row + 2 <= m {
+                self.tile::<V, W, 2>(at, row, a, step, to);
+                row += 2;
+            }
+            if row < m {
+                self.tile::<V, W, 1>(at, row, a, step, to);
             }
         }
     }
 
-    /// Rows `first..first + R`, all columns.
+    /// Rows `first..first + R` of a panel.
     ///
     /// # Safety
-    /// `a` holds these rows, `target.out` (and the residual) their places; the machine has the instructions of `V`; W
-    /// registers of `V` are a panel's width.
+    /// As [`Self::panels`]; the rows are below m.
     #[inline(always)]
     unsafe fn tile<V: Lanes, const W: usize, const R: usize>(
         &self,
+        at: Panel,
         first: usize,
-        a: &[f32],
-        at: &mut Place,
-        target: &mut Target<'_>,
+        a: &Read<'_>,
+        step: usize,
+        to: &mut Write<'_>,
     ) {
-        const { assert!(V::N * W == GROUP) };
-        let k = self.k;
+        const { assert!(R <= MOST_ROWS && W <= 4) };
         let mut places = [0; R];
+        let (line, mut x) = (first / to.width, first % to.width);
+        let mut line = at.place + line * to.line_step;
         for place in &mut places {
-            *place = at.line + at.x * self.n;
-            at.x += 1;
-            if at.x == target.width {
-                *at = Place {
-                    line: at.line + target.stride,
-                    x: 0,
-                };
+            *place = line + x * GROUP;
+            x += 1;
+            if x == to.width {
+                (line, x) = (line + to.line_step, 0);
             }
         }
-        let out = target.out.as_mut_ptr();
-        let residual = target.residual.map(<[f32]>::as_ptr);
-        let relu6 = self.activation == Activation::Relu6;
-        let mut panel = self.panels.as_ptr();
-        let mut column = 0;
-        while column < self.n {
-            // SAFETY: `product` asserted that rows, panels, bias, result and residual are as long as read here.
-            unsafe {
-                let rows = a.as_ptr().add(first * k);
-                let mut sums = [[V::splat(0.0); W]; R];
-                for p in 0..k {
-                    let mut weights = [V::splat(0.0); W];
-                    for w in 0..W {
-                        weights[w] = V::load(panel.add(w * V::N));
-                    }
-                    for r in 0..R {
-                        let x = V::splat(*rows.add(r * k + p));
-                        for w in 0..W {
-                            sums[r][w] = x.mul_add(weights[w], sums[r][w]);
-                        }
-                    }
-                    panel = panel.add(GROUP);
+        // SAFETY: `check` asserted that rows, panels, bias, result and residual are as long as read here.
+        unsafe {
+            let bias = self.bias.as_ptr().add(at.panel * GROUP);
+            let mut weights = self.panels.as_ptr().add(at.panel * self.k * GROUP);
+            let mut sums = [[V::splat(0.0); W]; R];
+            each!(COL in [0 1 2 3] { if COL < W {
+                let start = V::load(bias.add(COL * V::N));
+                each!(ROW in [0 1 2 3 4 5 6 7 8 9 10 11 12 13] { if ROW < R {
+                    sums[ROW][COL] = start;
+                }});
+            }});
+            let mut rows = a.values.as_ptr().add(a.from + first * step);
+            let mut left = self.k;
+            loop {
+                let part = left.min(a.part);
+                for p in 0..part {
+                    let x = rows.add(p);
+                    let mut taps = [V::splat(0.0); W];
+                    each!(COL in [0 1 2 3] { if COL < W {
+                        taps[COL] = V::load(weights.add(COL * V::N));
+                    }});
+                    each!(ROW in [0 1 2 3 4 5 6 7 8 9 10 11 12 13] { if ROW < R {
+                        let x = V::splat(*x.add(ROW * step));
+                        each!(COL in [0 1 2 3] { if COL < W {
+                            sums[ROW][COL] = x.mul_add(taps[COL], sums[ROW][COL]);
+                        }});
+                    }});
+                    weights = weights.add(GROUP);
                 }
-                for r in 0..R {
-                    for w in 0..W {
-                        let from = column + w * V::N;
-                        let mut value = sums[r][w].add(V::load(self.bias.as_ptr().add(from)));
-                        if relu6 {
-                            value = value.relu6();
-                        }
-                        let place = places[r] + from;
-                        if from + V::N <= self.n {
-                            if let Some(residual) = residual {
-                                value = value.add(V::load(residual.add(place)));
-                            }
-                            value.store(out.add(place));
-                        } else if from < self.n {
-                            let mut part = [0.0_f32; GROUP];
-                            value.store(part.as_mut_ptr());
-                            for i in 0..self.n - from {
-                                let residual = residual.map_or(0.0, |residual| *residual.add(place + i));
-                                *out.add(place + i) = part[i] + residual;
-                            }
-                        }
-                    }
+                left -= part;
+                if left == 0 {
+                    break;
                 }
+                rows = rows.add(a.part_step);
             }
-            column += GROUP;
+            let out = to.out.as_mut_ptr();
+            macro_rules! store {
+                ($activate:expr) => {
+                    each!(ROW in [0 1 2 3 4 5 6 7 8 9 10 11 12 13] { if ROW < R {
+                        each!(COL in [0 1 2 3] { if COL < W {
+                            let value: V = $activate(sums[ROW][COL], places[ROW] + COL * V::N);
+                            value.store(out.add(places[ROW] + COL * V::N));
+                        }});
+                    }})
+                };
+            }
+            match (self.activation, to.residual) {
+                (Activation::Relu6, None) => store!(|sum: V, _| sum.relu6()),
+                (Activation::Linear, Some(residual)) => {
+                    let residual = residual.as_ptr();
+                    store!(|sum: V, place| sum.add(V::load(residual.add(place))));
+                }
+                (Activation::HardSwish, None) => store!(|sum: V, _| sum.hard_swish()),
+                (Activation::Relu, None) => store!(|sum: V, _| sum.max(V::splat(0.0))),
+                // What is not part of the store is a sweep of its own; see `product`.
+                _ => store!(|sum: V, _| sum),
+            }
         }
     }
 }
 
-/// Where the next row goes.
-struct Place {
-    /// Start of its line.
-    line: usize,
-    /// Rows before it in the line.
-    x: usize,
+/// A panel, and where its first row goes.
+#[derive(Clone, Copy)]
+struct Panel {
+    panel: usize,
+    place: usize,
 }

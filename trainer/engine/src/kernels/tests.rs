@@ -1,7 +1,8 @@
 //! Every copy of every kernel against a plain sum in f64, and the copies against one another.
 
-use super::{Depthwise, Isa, Packed, Target};
+use super::{Depthwise, DepthwiseRows, GROUP, Isa, Packed, Read, Write, groups};
 use crate::Activation;
+use crate::tests::naive::activate;
 
 /// Numbers in −1..1 that look random.
 fn numbers(seed: u32, n: usize) -> Vec<f32> {
@@ -12,13 +13,6 @@ fn numbers(seed: u32, n: usize) -> Vec<f32> {
             (state >> 8) as f32 / 8_388_608.0 - 1.0
         })
         .collect()
-}
-
-fn activate(activation: Activation, value: f64) -> f64 {
-    match activation {
-        Activation::Relu6 => value.clamp(0.0, 6.0),
-        Activation::Linear => value,
-    }
 }
 
 fn close(got: &[f32], expected: &[f64], what: &str) {
@@ -42,6 +36,28 @@ fn same_bits(results: &[(Isa, Vec<f32>)]) {
     }
 }
 
+/// (rows, channels) as a map of groups of 16 channels; what is no channel holds a number that must not matter.
+fn grouped(rows: &[f32], channels: usize) -> Vec<f32> {
+    let positions = rows.len() / channels;
+    let mut map = vec![7.0e7; groups(channels) * positions * GROUP];
+    for (position, row) in rows.chunks_exact(channels).enumerate() {
+        for (channel, value) in row.iter().enumerate() {
+            map[(channel / GROUP * positions + position) * GROUP + channel % GROUP] = *value;
+        }
+    }
+    map
+}
+
+const ACTIVATIONS: [Activation; 7] = [
+    Activation::Linear,
+    Activation::Relu,
+    Activation::Relu6,
+    Activation::HardSigmoid,
+    Activation::HardSwish,
+    Activation::Sigmoid,
+    Activation::Swish,
+];
+
 #[test]
 fn products_equal_a_plain_sum() {
     let shapes = [
@@ -54,36 +70,58 @@ fn products_equal_a_plain_sum() {
         (13, 33, 17),
     ];
     for (m, k, n) in shapes {
-        for (activation, with_residual) in [(Activation::Linear, true), (Activation::Relu6, false)] {
+        for (activation, with_residual) in ACTIVATIONS
+            .map(|activation| (activation, false))
+            .into_iter()
+            .chain([(Activation::Linear, true)])
+        {
             let (a, b, bias) = (numbers(1, m * k), numbers(2, n * k), numbers(3, n));
             let (width, gap) = (m.min(5), 3);
-            let stride = width * n + gap;
-            let length = m.div_ceil(width) * stride;
+            let line_step = width * GROUP + gap;
+            let panel_step = m.div_ceil(width) * line_step + 5;
+            let length = groups(n) * panel_step;
             let residual = numbers(4, length);
             let packed = Packed::new(k, n, &b, &bias, activation);
-            // What lies between the lines must stay as it was.
-            let mut expected = vec![9.0; length];
-            for row in 0..m {
-                for column in 0..n {
-                    let place = row / width * stride + row % width * n + column;
-                    let sum: f64 = (0..k)
-                        .map(|p| f64::from(a[row * k + p]) * f64::from(b[column * k + p]))
-                        .sum();
-                    let residual = if with_residual { f64::from(residual[place]) } else { 0.0 };
-                    expected[place] = activate(activation, sum + f64::from(bias[column])) + residual;
-                }
+            let place = |row: usize, column: usize| {
+                column / GROUP * panel_step + row / width * line_step + row % width * GROUP + column % GROUP
+            };
+            let mut expected = Vec::new();
+            for (row, column) in (0..m).flat_map(|row| (0..n).map(move |column| (row, column))) {
+                let sum: f64 = (0..k)
+                    .map(|p| f64::from(a[row * k + p]) * f64::from(b[column * k + p]))
+                    .sum();
+                let residual = if with_residual {
+                    f64::from(residual[place(row, column)])
+                } else {
+                    0.0
+                };
+                expected.push(activate(activation, sum + f64::from(bias[column])) + residual);
             }
+            let map = grouped(&a, k);
             let run = |isa| {
                 let mut out = vec![9.0; length];
-                let target = &mut Target {
+                let to = &mut Write {
                     out: &mut out,
+                    from: 0,
                     width,
-                    stride,
+                    line_step,
+                    panel_step,
                     residual: with_residual.then_some(&residual[..]),
                 };
-                packed.product(isa, m, &a, target);
-                close(&out, &expected, &format!("{isa:?} {m}x{k}x{n}"));
-                (isa, out)
+                packed.product(isa, 0..packed.n_panels(), m, &Read::map(&map, 0, m), to);
+                // What lies between the lines must stay as it was.
+                for panel in 0..groups(n) {
+                    for line in 0..m / width {
+                        let end = panel * panel_step + line * line_step + width * GROUP;
+                        assert_eq!(out[end..end + gap], [9.0; 3], "{isa:?} {m}x{k}x{n}");
+                    }
+                }
+                let got: Vec<f32> = (0..m)
+                    .flat_map(|row| (0..n).map(move |column| (row, column)))
+                    .map(|(row, column)| out[place(row, column)])
+                    .collect();
+                close(&got, &expected, &format!("{isa:?} {m}x{k}x{n} {activation:?}"));
+                (isa, got)
             };
             same_bits(&Isa::available().into_iter().map(run).collect::<Vec<_>>());
         }
@@ -120,17 +158,13 @@ fn products_equal_the_gemm_crate() {
             gemm::Parallelism::None,
         );
     }
-    let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+    let expected: Vec<f64> = grouped(&expected, n).into_iter().map(f64::from).collect();
     let packed = Packed::new(k, n, &b, &vec![0.0; n], Activation::Linear);
+    let map = grouped(&a, k);
     for isa in Isa::available() {
         let mut out = vec![0.0; m * n];
-        let target = &mut Target {
-            out: &mut out,
-            width: m,
-            stride: 0,
-            residual: None,
-        };
-        packed.product(isa, m, &a, target);
+        let to = &mut Write::map(&mut out, 0, m, m, None);
+        packed.product(isa, 0..packed.n_panels(), m, &Read::map(&map, 0, m), to);
         close(&out, &expected, &format!("{isa:?}"));
     }
 }
@@ -144,31 +178,49 @@ fn depthwise_rows_equal_a_plain_sum() {
         (5, 2, 16, 5),
         (3, 1, 24, 4),
         (7, 1, 16, 3),
+        (7, 2, 9, 15),
         (3, 3, 5, 2),
+        (4, 1, 5, 6),
     ] {
         let (weight, bias) = (numbers(1, channels * kernel * kernel), numbers(2, channels));
-        let positions = (width - 1) * stride + kernel;
-        let row_len = positions * channels;
-        let rows = numbers(3, row_len * kernel);
-        for activation in [Activation::Linear, Activation::Relu6] {
+        let (n_rows, positions) = (3, (width - 1) * stride + kernel + 1);
+        let n_rows_in = (n_rows - 1) * stride + kernel;
+        let input = numbers(3, n_rows_in * positions * channels);
+        let map = grouped(&input, channels);
+        for activation in ACTIVATIONS {
             let layer = Depthwise::new(kernel, stride, &weight, &bias, activation);
-            let mut expected = vec![0.0; width * channels];
-            for (index, value) in expected.iter_mut().enumerate() {
-                let (x, channel) = (index / channels, index % channels);
+            let mut expected = Vec::new();
+            for index in 0..n_rows * width * channels {
+                let (y, x, channel) = (index / channels / width, index / channels % width, index % channels);
                 let mut sum = f64::from(bias[channel]);
-                for ky in 0..kernel {
-                    for kx in 0..kernel {
-                        let input = rows[ky * row_len + (x * stride + kx) * channels + channel];
-                        sum += f64::from(input) * f64::from(weight[(channel * kernel + ky) * kernel + kx]);
-                    }
+                for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
+                    let place = ((y * stride + ky) * positions + x * stride + kx) * channels + channel;
+                    sum += f64::from(input[place]) * f64::from(weight[(channel * kernel + ky) * kernel + kx]);
                 }
-                *value = activate(activation, sum);
+                expected.push(activate(activation, sum));
             }
             let run = |isa| {
-                let mut out = vec![9.0; width * channels];
-                layer.row(isa, &rows, row_len, &mut out);
-                close(&out, &expected, &format!("{isa:?} {kernel}/{stride} of {channels}"));
-                (isa, out)
+                let mut got = vec![0.0; expected.len()];
+                for group in 0..groups(channels) {
+                    let mut out = vec![9.0; n_rows * width * GROUP];
+                    let rows = &mut DepthwiseRows {
+                        input: &map[group * n_rows_in * positions * GROUP..],
+                        row_len: positions * GROUP,
+                        width,
+                        out: &mut out,
+                    };
+                    layer.rows(isa, group, rows);
+                    for (position, values) in out.chunks_exact(GROUP).enumerate() {
+                        let n = GROUP.min(channels - group * GROUP);
+                        got[position * channels + group * GROUP..][..n].copy_from_slice(&values[..n]);
+                    }
+                }
+                close(
+                    &got,
+                    &expected,
+                    &format!("{isa:?} {kernel}/{stride} of {channels} {activation:?}"),
+                );
+                (isa, got)
             };
             same_bits(&Isa::available().into_iter().map(run).collect::<Vec<_>>());
         }
@@ -179,11 +231,7 @@ fn depthwise_rows_equal_a_plain_sum() {
 #[should_panic(expected = "rows of 8")]
 fn a_short_input_is_caught_before_it_is_read() {
     let packed = Packed::new(8, 4, &numbers(1, 32), &numbers(2, 4), Activation::Linear);
-    let target = &mut Target {
-        out: &mut [0.0; 100],
-        width: 3,
-        stride: 0,
-        residual: None,
-    };
-    packed.product(Isa::detect(), 3, &[0.0; 23], target);
+    let mut out = [0.0; 100];
+    let to = &mut Write::map(&mut out, 0, 3, 3, None);
+    packed.product(Isa::detect(), 0..1, 3, &Read::map(&[0.0; 39], 0, 3), to);
 }
