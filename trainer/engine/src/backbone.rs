@@ -260,11 +260,11 @@ fn digest_of(packed: &Packed) -> Digest {
 
 /// Of these numbers, little-endian.
 fn numbers(parts: [&[f32]; 2]) -> Digest {
-    let bytes: Vec<u8> = parts
-        .into_iter()
-        .flatten()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
+    let n = parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut bytes = vec![0; n * size_of::<f32>()];
+    for (word, value) in bytes.as_chunks_mut().0.iter_mut().zip(parts.into_iter().flatten()) {
+        *word = value.to_le_bytes();
+    }
     Digest::of(&bytes)
 }
 
