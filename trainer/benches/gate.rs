@@ -13,7 +13,7 @@ use domain::report::{EvaluationReport, Fact, SealedSet, StructuralFacts, Trainin
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use trainer::evaluate::{AnchorHead, Bootstrap, EvaluationInput, JudgedHead, N_DRAWS, evaluate};
-use trainer::head::{Head, Rows};
+use trainer::head::{Head, Matrix, Rows};
 
 const SEALED: usize = 10_000;
 const CALIBRATION: usize = 2_000;
@@ -89,7 +89,7 @@ fn report(world: &World, policy: &GatePolicy) -> usize {
     let (sealed, calibration): (Vec<usize>, Vec<usize>) =
         ((0..SEALED).collect(), (SEALED..SEALED + CALIBRATION).collect());
     let rows = |index| Rows {
-        data: &world.features,
+        data: Matrix::Whole(&world.features),
         dim: DIM,
         index,
     };

@@ -11,7 +11,7 @@ use domain::job::{HeadMode, Job, JobSpec, RefitConfig, TrainConfig};
 use domain::model::{ClassRole, Model};
 use domain::report::{Dial, EvaluationReport, GroupCount, ReportClass};
 use serde::Deserialize;
-use trainer::head::{Head, PlaceCounts, Places, PlacesInput, Rows};
+use trainer::head::{Head, Matrix, PlaceCounts, Places, PlacesInput, Rows};
 use trainer::package::{HEAD_FILE, REPORT_FILE};
 
 use super::features::{Known, known};
@@ -190,7 +190,7 @@ fn counted(
     }
     let index: Vec<usize> = (0..labels.len()).collect();
     let rows = Rows {
-        data: &data,
+        data: Matrix::Whole(&data),
         dim: head.dim,
         index: &index,
     };

@@ -5,6 +5,7 @@ use domain::model::ClassRole;
 use domain::report::GroupCount;
 
 use super::*;
+use crate::head::Matrix;
 
 const A: usize = 0;
 const B: usize = 1;
@@ -72,12 +73,12 @@ fn measured() -> Measured {
     evaluate(&EvaluationInput {
         images: &rows.iter().collect::<Vec<_>>(),
         features: Rows {
-            data: &data,
+            data: Matrix::Whole(&data),
             dim: 4,
             index: &index,
         },
         calibration: Rows {
-            data: &data,
+            data: Matrix::Whole(&data),
             dim: 4,
             index: &index,
         },

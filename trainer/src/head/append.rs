@@ -11,7 +11,8 @@ use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
 use crate::head::joint::check_images;
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::Features;
-use crate::head::product::{Logits, Rows, logits};
+use crate::head::product::{Logits, logits};
+use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, narrow_down, real, top};
 
 /// What an append fit learns from. Classes are counted through: the baseline's, then the new ones.

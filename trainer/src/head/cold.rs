@@ -3,7 +3,7 @@
 
 use crate::head::joint::{Grid, JointFit, check_images};
 use crate::head::passes::{Features, Pass};
-use crate::head::product::Rows;
+use crate::head::rows::Rows;
 use crate::head::{HeadError, Standard, balanced, log_sum_exp};
 
 /// What a cold fit learns from.

@@ -6,7 +6,7 @@ use domain::report::Trial;
 use crate::head::cold::falling;
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::Features;
-use crate::head::product::Rows;
+use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Standard, gradient_norm, log_sum_exp, narrow, real};
 
 /// A head and how it came to be.

@@ -18,6 +18,7 @@ mod recipe;
 #[cfg(test)]
 mod reference;
 mod refit;
+mod rows;
 
 pub use append::{AppendFit, AppendInput, Budget, fit_append};
 pub use cold::{ColdInput, fit_cold};
@@ -25,9 +26,10 @@ pub use dial::{NewImage, OldImage, PlaceCounts, Places, PlacesInput, accept_offs
 pub use file::HeadFormatError;
 pub use joint::JointFit;
 pub use probe::{Probe, ProbeInput, probe};
-pub use product::{BLOCK_ROWS, Logits, Rows, logits};
+pub use product::{BLOCK_ROWS, Logits, logits};
 pub use recipe::{N_FOLDS, RecipeScores, RecipesInput, compare_recipes};
 pub use refit::{RefitInput, fit_refit};
+pub use rows::{Matrix, Rows};
 
 /// The smallest deviation a feature is divided by when it is standardised.
 pub const STD_FLOOR: f64 = 1e-3;
@@ -124,21 +126,21 @@ impl Standard {
     fn of(features: &Rows<'_>) -> Self {
         let n = real(features.len());
         let mut mean = vec![0.0_f64; features.dim];
-        for row in features.iter() {
+        features.for_each(|row| {
             for (sum, x) in mean.iter_mut().zip(row) {
                 *sum += f64::from(*x);
             }
-        }
+        });
         for sum in &mut mean {
             *sum /= n;
         }
         let mut square = vec![0.0_f64; features.dim];
-        for row in features.iter() {
+        features.for_each(|row| {
             for ((sum, x), mean) in square.iter_mut().zip(row).zip(&mean) {
                 let off = f64::from(*x) - mean;
                 *sum += off * off;
             }
-        }
+        });
         let std = square.iter().map(|sum| (sum / n).sqrt().max(STD_FLOOR));
         Self {
             std: std.map(narrow).collect(),
@@ -157,10 +159,10 @@ impl Standard {
     /// Features as the fits see them, (rows, dim), row-major.
     fn apply(&self, features: &Rows<'_>) -> Vec<f64> {
         let mut out = Vec::with_capacity(features.len() * features.dim);
-        for row in features.iter() {
+        features.for_each(|row| {
             let scaled = row.iter().zip(&self.mean).zip(&self.std);
             out.extend(scaled.map(|((x, mean), std)| (f64::from(*x) - f64::from(*mean)) / f64::from(*std)));
-        }
+        });
         out
     }
 
@@ -291,7 +293,7 @@ mod tests {
         let data: Vec<f32> = (0_i16..40).map(|i| f32::from(i * 7 % 11) * 0.25 - 1.0).collect();
         let index: Vec<usize> = (0..10).collect();
         let features = Rows {
-            data: &data,
+            data: Matrix::Whole(&data),
             dim: 4,
             index: &index,
         };
@@ -299,7 +301,7 @@ mod tests {
         let (row, bias) = ([0.5, -2.0, 1.0, 3.0], 0.75);
         let (weight, folded) = standard.fold(&row, bias);
         let scaled = standard.apply(&features);
-        for (plain, scaled) in features.iter().zip(scaled.chunks_exact(4)) {
+        for (plain, scaled) in data.chunks_exact(4).zip(scaled.chunks_exact(4)) {
             let before: f64 = scaled.iter().zip(&row).map(|(x, v)| x * v).sum::<f64>() + bias;
             let after: f64 = plain.iter().zip(&weight).map(|(x, w)| f64::from(*x) * w).sum::<f64>() + folded;
             assert!((before - after).abs() < 1e-12, "{before} {after}");
@@ -310,7 +312,7 @@ mod tests {
     fn constant_features_are_divided_by_the_floor() {
         let data = [1.0, 5.0, 3.0, 5.0];
         let standard = Standard::of(&Rows {
-            data: &data,
+            data: Matrix::Whole(&data),
             dim: 2,
             index: &[0, 1],
         });

@@ -7,7 +7,7 @@
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::head::product::Rows;
+use crate::head::rows::Rows;
 use crate::head::{HeadError, Standard};
 
 const ROWS: usize = 64;

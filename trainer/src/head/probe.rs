@@ -7,7 +7,7 @@
 use std::cell::Cell;
 
 use crate::head::passes::Features;
-use crate::head::product::Rows;
+use crate::head::rows::Rows;
 use crate::head::{ColdInput, HeadError, Standard, fit_cold, real, top};
 
 /// What a probe learns from and answers on.
@@ -102,6 +102,7 @@ mod tests {
     use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
     use super::*;
+    use crate::head::Matrix;
 
     #[test]
     fn classes_apart_are_told_apart_and_one_class_under_two_names_is_not() {
@@ -125,7 +126,7 @@ mod tests {
         let (train, calibration): (Vec<usize>, Vec<usize>) = (0..240).partition(|image| image % 2 == 0);
         let of = |index: &[usize]| -> Vec<usize> { index.iter().map(|image| labels[*image]).collect() };
         let rows = |index| Rows {
-            data: &data,
+            data: Matrix::Whole(&data),
             dim: DIM,
             index,
         };

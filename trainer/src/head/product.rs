@@ -7,40 +7,10 @@
 use candle_core::{Device, Tensor};
 
 use crate::head::HeadError;
+use crate::head::rows::Rows;
 
 /// Rows of one product.
 pub const BLOCK_ROWS: usize = 4096;
-
-/// Some rows of a feature matrix, in an order of one's own.
-#[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
-    /// The whole matrix, row-major.
-    pub data: &'a [f32],
-    /// Numbers per row.
-    pub dim: usize,
-    /// The rows meant.
-    pub index: &'a [usize],
-}
-
-impl<'a> Rows<'a> {
-    /// How many.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.index.len()
-    }
-
-    /// None at all.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
-    /// One after the other.
-    pub fn iter(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
-        let (data, dim) = (self.data, self.dim);
-        self.index.iter().map(move |row| &data[row * dim..(row + 1) * dim])
-    }
-}
 
 /// Logits, (rows, classes), row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,9 +64,7 @@ pub fn logits(features: &Rows<'_>, dim: usize, weight: &[f32], bias: &[f32]) -> 
     for index in features.index.chunks(BLOCK_ROWS) {
         let block = Rows { index, ..*features };
         let mut values = Vec::with_capacity(BLOCK_ROWS * dim);
-        for row in block.iter() {
-            values.extend(row.iter().copied().map(f64::from));
-        }
+        block.for_each(|row| values.extend(row.iter().copied().map(f64::from)));
         values.resize(BLOCK_ROWS * dim, 0.0);
         let block = Tensor::from_vec(values, (BLOCK_ROWS, dim), &Device::Cpu)?;
         let product = block.matmul(&weight)?.flatten_all()?.to_vec1::<f64>()?;
@@ -109,6 +77,7 @@ pub fn logits(features: &Rows<'_>, dim: usize, weight: &[f32], bias: &[f32]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::Matrix;
 
     fn matrix(n: usize, dim: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;
@@ -125,12 +94,14 @@ mod tests {
         let (data, weight, bias) = (matrix(50, dim, 1), matrix(k, dim, 2), matrix(1, k, 3));
         let index: Vec<usize> = (0..50).rev().collect();
         let rows = Rows {
-            data: &data,
+            data: Matrix::Whole(&data),
             dim,
             index: &index,
         };
         let got = logits(&rows, dim, &weight, &bias).unwrap();
-        for (x, z) in rows.iter().zip(got.iter()) {
+        let mut x = vec![0.0; dim];
+        for (at, z) in got.iter().enumerate() {
+            rows.read(at, &mut x);
             for class in 0..k {
                 let w = &weight[class * dim..(class + 1) * dim];
                 let dot: f64 = x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
@@ -147,7 +118,7 @@ mod tests {
         let all: Vec<usize> = (0..n).collect();
         let whole = logits(
             &Rows {
-                data: &data,
+                data: Matrix::Whole(&data),
                 dim,
                 index: &all,
             },
@@ -159,7 +130,7 @@ mod tests {
         let some = [4_100_usize, 3, 4_095, 17];
         let few = logits(
             &Rows {
-                data: &data,
+                data: Matrix::Whole(&data),
                 dim,
                 index: &some,
             },
@@ -177,7 +148,7 @@ mod tests {
     #[test]
     fn a_wrong_width_is_named() {
         let rows = Rows {
-            data: &[0.0; 6],
+            data: Matrix::Whole(&[0.0; 6]),
             dim: 3,
             index: &[0, 1],
         };

@@ -8,8 +8,8 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use crate::head::product::Rows;
-use crate::head::{ColdInput, HeadError, fit_cold, real, top};
+use crate::head::rows::Rows;
+use crate::head::{ColdInput, HeadError, Matrix, fit_cold, real, top};
 
 /// Folds; each is answered by a fit on the others.
 pub const N_FOLDS: usize = 3;
@@ -140,7 +140,7 @@ impl Folds {
                 (0..self.rows.len()).partition(|image| self.folds[*image] == fold);
             let labels = |index: &[usize]| -> Vec<usize> { index.iter().map(|image| self.labels[*image]).collect() };
             let rows = |index| Rows {
-                data: &data,
+                data: Matrix::Whole(&data),
                 dim,
                 index,
             };

@@ -18,7 +18,7 @@ const IN_ORDER: [usize; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 
 fn rows(data: &[f32]) -> Rows<'_> {
     Rows {
-        data,
+        data: Matrix::Whole(data),
         dim: 2,
         index: &IN_ORDER[..data.len() / 2],
     }

@@ -11,7 +11,7 @@ use domain::job::{Balance, RefitConfig};
 use crate::head::cold::regularised;
 use crate::head::joint::{Grid, JointFit, check_images};
 use crate::head::passes::Features;
-use crate::head::product::Rows;
+use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Standard, balanced, log_sum_exp, real};
 
 /// What a refit learns from. Classes are counted through: the baseline's, then the new ones.
@@ -164,7 +164,7 @@ mod tests {
     use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
     use super::*;
-    use crate::head::{ColdInput, fit_cold, top};
+    use crate::head::{ColdInput, Matrix, fit_cold, top};
 
     const DIM: usize = 6;
 
@@ -193,7 +193,7 @@ mod tests {
         let index: Vec<usize> = (0..210).filter(|image| labels[*image] < 2).collect();
         let old: Vec<usize> = index.iter().map(|image| labels[*image]).collect();
         let rows = Rows {
-            data: &data,
+            data: Matrix::Whole(&data),
             dim: DIM,
             index: &index,
         };
@@ -212,7 +212,7 @@ mod tests {
     fn with<T>(clusters: &Clusters, config: RefitConfig, use_it: impl FnOnce(&RefitInput<'_>) -> T) -> T {
         let index: Vec<usize> = (0..clusters.labels.len()).collect();
         let rows = Rows {
-            data: &clusters.data,
+            data: Matrix::Whole(&clusters.data),
             dim: DIM,
             index: &index,
         };

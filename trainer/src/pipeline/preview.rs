@@ -13,7 +13,7 @@ use domain::preview::{AcceptedAs, Certificate, Collision, CollisionState, LookAl
 
 use crate::evaluate::Scores;
 use crate::features::Features;
-use crate::head::{Head, Probe, ProbeInput, Rows, probe, real_u64};
+use crate::head::{Head, Matrix, Probe, ProbeInput, Rows, probe, real_u64};
 use crate::pipeline::plan::Plan;
 use crate::pipeline::recipe::compared;
 use crate::pipeline::{JobInput, PipelineError};
@@ -107,7 +107,7 @@ impl<'a> Draft<'a> {
             let (train_index, train_labels) = train.renumbered(&probed);
             let (calibration_index, calibration_labels) = calibration.renumbered(&probed);
             let rows = |index| Rows {
-                data: &features.data,
+                data: Matrix::Whole(&features.data),
                 dim: features.dim,
                 index,
             };
@@ -269,7 +269,7 @@ impl<'a> Draft<'a> {
             .map(|class| class.tau)
             .collect();
         let rows = Rows {
-            data: &features.data,
+            data: Matrix::Whole(&features.data),
             dim: features.dim,
             index,
         };

@@ -9,7 +9,9 @@ use domain::job::{HeadMode, Stage};
 use domain::report::{Dial, TrainingReport};
 
 use crate::features::Features;
-use crate::head::{AppendInput, Budget, ColdInput, Head, JointFit, RefitInput, Rows, fit_append, fit_cold, fit_refit};
+use crate::head::{
+    AppendInput, Budget, ColdInput, Head, JointFit, Matrix, RefitInput, Rows, fit_append, fit_cold, fit_refit,
+};
 use crate::observer::Observer;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::stages::Stages;
@@ -54,7 +56,7 @@ impl<'a> Samples<'a> {
 
     pub(super) fn rows(&self, split: Split) -> Rows<'_> {
         Rows {
-            data: &self.features.data,
+            data: Matrix::Whole(&self.features.data),
             dim: self.features.dim,
             index: &self.parts[split as usize].index,
         }

@@ -20,7 +20,7 @@ use domain::report::{EvaluationReport, SealedSet, StructuralFacts, TrainingRepor
 use domain::stats::{lower_bound, mcnemar_exact, upper_bound};
 use serde_json::{Value, json};
 use trainer::evaluate::{AnchorHead, Bootstrap, EvaluationInput, JudgedHead, Measured, N_DRAWS, evaluate};
-use trainer::head::{Head, Rows};
+use trainer::head::{Head, Matrix, Rows};
 
 use super::{Done, crosscheck};
 use crate::world::World;
@@ -129,12 +129,12 @@ fn evaluated(world: &JudgedWorld) -> Result<Measured> {
     let measured = evaluate(&EvaluationInput {
         images: &rows.iter().collect::<Vec<_>>(),
         features: Rows {
-            data: &world.sealed.features,
+            data: Matrix::Whole(&world.sealed.features),
             dim,
             index: features(&world.sealed),
         },
         calibration: Rows {
-            data: &world.calibration.features,
+            data: Matrix::Whole(&world.calibration.features),
             dim,
             index: features(&world.calibration),
         },
