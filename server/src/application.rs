@@ -10,12 +10,13 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use trainer::artifacts::Artifacts;
 use trainer::backbones::Backbones;
+use trainer::features::Cache;
 
 use crate::auth::{Auth, links};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, StorageConfig};
 use crate::db::{Db, DbError, users};
-use crate::jobs::{DbQueue, Wake, Workers, WorkersConfig, run_until};
+use crate::jobs::{DbFeatureIndex, DbQueue, Wake, Workers, WorkersConfig, run_until};
 use crate::state::AppState;
 use crate::storage::{self, StorageError};
 use crate::{pages, router};
@@ -68,13 +69,14 @@ pub enum StartError {
 }
 
 /// What server and worker both need.
-struct Storage {
-    db: Db,
-    artifacts: Artifacts,
+pub(crate) struct Storage {
+    pub(crate) db: Db,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) cache: Cache,
 }
 
 impl Storage {
-    async fn open(config: &StorageConfig) -> Result<Self, StartError> {
+    pub(crate) async fn open(config: &StorageConfig, clock: &Clock) -> Result<Self, StartError> {
         config.check()?;
         if let Err(source) = std::fs::create_dir_all(&config.data) {
             return Err(StartError::Folder {
@@ -84,9 +86,17 @@ impl Storage {
         }
         let store = storage::open(config.store.as_deref(), &config.data)?;
         let db = Db::connect(&config.database_url()).await?;
+        let artifacts = Artifacts::new(store, Handle::current());
+        let index = DbFeatureIndex {
+            db: db.clone(),
+            runtime: Handle::current(),
+            clock: clock.clone(),
+        };
+        let local = storage::local_copies(config.store.as_deref(), &config.data)?;
         Ok(Self {
             db,
-            artifacts: Artifacts::new(store, Handle::current()),
+            cache: Cache::new(artifacts.clone(), Arc::new(index), local),
+            artifacts,
         })
     }
 
@@ -116,7 +126,7 @@ impl Application {
     /// # Errors
     /// Says what is in the way.
     pub async fn build_with_clock(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let storage = Storage::open(&config.storage).await?;
+        let storage = Storage::open(&config.storage, &clock).await?;
         let listen = |source| StartError::Listen {
             address: config.listen,
             source,
@@ -130,10 +140,11 @@ impl Application {
             n_workers: config.workers,
             poll: config.storage.poll(),
         };
-        let workers = Workers::start(&queue, &backbones, workers).map_err(StartError::Worker)?;
+        let workers = Workers::start(&queue, &storage.cache, &backbones, workers).map_err(StartError::Worker)?;
         let state = AppState {
             db: storage.db,
             artifacts: storage.artifacts,
+            cache: storage.cache,
             backbones,
             clock,
             wake,
@@ -218,12 +229,14 @@ async fn load_backbones() -> Arc<Backbones> {
 /// # Errors
 /// Says what is in the way.
 pub async fn work(config: &StorageConfig, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-    let storage = Storage::open(config).await?;
+    let clock = Clock::system();
+    let storage = Storage::open(config, &clock).await?;
     let backbones = load_backbones().await;
-    let queue = storage.queue(config, &Clock::system(), &Wake::default());
+    let queue = storage.queue(config, &clock, &Wake::default());
     let stop = Arc::new(AtomicBool::new(false));
     let (poll, flag) = (config.poll(), Arc::clone(&stop));
-    let worker = tokio::task::spawn_blocking(move || run_until(&queue, &backbones, poll, &flag));
+    let cache = storage.cache;
+    let worker = tokio::task::spawn_blocking(move || run_until(&queue, &cache, &backbones, poll, &flag));
     shutdown.await;
     stop.store(true, Ordering::Relaxed);
     if worker.await.is_err() {
@@ -238,7 +251,7 @@ pub async fn work(config: &StorageConfig, shutdown: impl Future<Output = ()>) ->
 /// # Errors
 /// Says what is in the way.
 pub async fn migrate(config: &StorageConfig) -> Result<(), StartError> {
-    let storage = Storage::open(config).await?;
+    let storage = Storage::open(config, &Clock::system()).await?;
     storage.db.close().await;
     Ok(())
 }

@@ -10,6 +10,7 @@ pub mod admin;
 mod api;
 mod application;
 mod auth;
+pub mod cache;
 pub mod client;
 mod clock;
 mod config;

@@ -25,6 +25,9 @@ enum Role {
     /// Make accounts and tokens, straight on the database.
     #[command(subcommand)]
     Admin(server::admin::Command),
+    /// What is cached of images: show, verify, clean; straight on database and store.
+    #[command(subcommand)]
+    Cache(server::cache::Command),
     #[command(flatten)]
     Client(server::client::Command),
 }
@@ -36,6 +39,12 @@ async fn main() -> ExitCode {
         Role::Admin(command) => {
             let done = server::admin::run(command).await;
             return ended(done);
+        }
+        Role::Cache(command) => {
+            return match server::cache::run(command).await {
+                Ok(code) => code,
+                Err(error) => ended(Err(error)),
+            };
         }
         Role::Serve(config) => serve(*config).await,
         Role::Worker(config) => {

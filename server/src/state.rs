@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use trainer::artifacts::Artifacts;
 use trainer::backbones::Backbones;
+use trainer::features::Cache;
 
 use crate::auth::Auth;
 use crate::clock::Clock;
@@ -19,6 +20,8 @@ pub(crate) struct AppState {
     pub db: Db,
     /// The files; from blocking threads only, see [`AppState::blocking`].
     pub artifacts: Artifacts,
+    /// The features of images; from blocking threads only.
+    pub cache: Cache,
     /// The bundled backbone, by each of its feature recipes.
     pub backbones: Arc<Backbones>,
     /// The clock.

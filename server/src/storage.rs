@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
+use trainer::features::LocalCopies;
 
 /// Why there is no store.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +36,7 @@ pub enum StorageError {
 /// # Errors
 /// The address is unknown or the folder cannot be made.
 pub fn open(url: Option<&str>, data: &Path) -> Result<Arc<dyn ObjectStore>, StorageError> {
-    let path = match url {
-        None => data.join("objects"),
-        Some(url) => match url.strip_prefix("file://") {
-            Some(path) if path.starts_with('/') => PathBuf::from(path),
-            _ => return Err(StorageError::Address(url.to_owned())),
-        },
-    };
+    let path = folder(url, data)?;
     if let Err(source) = std::fs::create_dir_all(&path) {
         return Err(StorageError::Folder { path, source });
     }
@@ -49,5 +44,23 @@ pub fn open(url: Option<&str>, data: &Path) -> Result<Arc<dyn ObjectStore>, Stor
         // Written bytes are on the disk before a row names them.
         Ok(store) => Ok(Arc::new(store.with_fsync(true))),
         Err(source) => Err(StorageError::Open { path, source }),
+    }
+}
+
+/// Where segments of features are mapped from: such a store's own files.
+///
+/// # Errors
+/// The address is unknown.
+pub fn local_copies(url: Option<&str>, data: &Path) -> Result<LocalCopies, StorageError> {
+    folder(url, data).map(LocalCopies::Store)
+}
+
+fn folder(url: Option<&str>, data: &Path) -> Result<PathBuf, StorageError> {
+    match url {
+        None => Ok(data.join("objects")),
+        Some(url) => match url.strip_prefix("file://") {
+            Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
+            _ => Err(StorageError::Address(url.to_owned())),
+        },
     }
 }

@@ -19,7 +19,7 @@ use domain::job::{HeadMode, Stage, TrainConfig};
 use domain::names::ClassName;
 use safetensors::tensor::{Dtype, TensorView};
 use trainer::artifacts::{ArtifactKey, Artifacts};
-use trainer::features::Features;
+use trainer::features::{Cache, Features};
 use trainer::images::{Grouped, group_near_duplicates, inspect};
 use trainer::observer::Observer;
 use trainer::pipeline::{Baseline, JobInput, Outcome, run};
@@ -36,6 +36,7 @@ fn main() -> Result<(), Failure> {
     std::fs::create_dir_all(out.join("store"))?;
     let store = object_store::local::LocalFileSystem::new_with_prefix(out.join("store"))?;
     let artifacts = Artifacts::new(Arc::new(store), runtime.handle().clone());
+    let cache = Cache::in_folder(artifacts.clone(), &out.join("store"));
     let backbones = trainer::bundled::backbones();
 
     let project = ProjectId("example".to_owned());
@@ -56,7 +57,7 @@ fn main() -> Result<(), Failure> {
         },
         policy: GatePolicy::root(),
     };
-    let first = run(&artifacts, &backbones, &cold, &Console::new())?;
+    let first = run(&cache, &backbones, &cold, &Console::new())?;
     write(&out.join("baseline"), &first)?;
 
     let mut datasets = cold.datasets;
@@ -85,12 +86,12 @@ fn main() -> Result<(), Failure> {
         },
         policy: GatePolicy::pilot(),
     };
-    let second = run(&artifacts, &backbones, &clone, &Console::new())?;
+    let second = run(&cache, &backbones, &clone, &Console::new())?;
     write(&out.join("candidate"), &second)?;
 
     let images: Vec<Digest> = rows.iter().map(|row| row.image).collect();
     let console = Console::new();
-    let all = trainer::features::extract(&artifacts, &project, backbones.first(), &images, u64::MAX, &console)?;
+    let all = trainer::features::extract(&cache, &project, backbones.first(), &images, u64::MAX, &console)?;
     let path = out.join("candidate/features.safetensors");
     std::fs::write(path, features_file(&all.features, &rows, &second)?)?;
     Ok(())
@@ -165,7 +166,7 @@ fn features_file(features: &Features, rows: &[DatasetRow], model: &Outcome) -> R
         let Some(feature) = features.get(&row.image) else {
             continue;
         };
-        x.extend(feature.iter().flat_map(|value| value.to_le_bytes()));
+        x.extend(feature.iter().flat_map(|value| value.to_f32().to_le_bytes()));
         let class = classes.iter().position(|name| *name == row.class.as_str());
         label.extend(class.map_or(-1, |class| class as i64).to_le_bytes());
         group.extend((groups.partition_point(|name| *name < row.group) as i64).to_le_bytes());

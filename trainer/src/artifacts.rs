@@ -5,13 +5,14 @@
 //!
 //! Whatever stands in a path is either a digest or an encoded segment: a name like `../x` stays one segment.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::ids::{Digest, JobId, ProjectId};
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{GetResult, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use tokio::runtime::Handle;
 
 /// The path of an object.
@@ -45,6 +46,24 @@ impl ArtifactKey {
         Self(Path::from_iter(["features", &space.to_string()]))
     }
 
+    /// The prefix under which all feature spaces lie.
+    #[must_use]
+    pub fn feature_spaces() -> Self {
+        Self(Path::from_iter(["features"]))
+    }
+
+    /// The space and the name of a feature segment; none for any other path.
+    #[must_use]
+    pub fn as_feature_segment(&self) -> Option<(Digest, Digest)> {
+        let parts: Vec<_> = self.0.parts().collect();
+        match &parts[..] {
+            [root, space, segment] if root.as_ref() == "features" => {
+                Some((space.as_ref().parse().ok()?, segment.as_ref().parse().ok()?))
+            }
+            _ => None,
+        }
+    }
+
     /// A file that an attempt of a job wrote.
     #[must_use]
     pub fn job_file(project: &ProjectId, job: &JobId, attempt: i64, name: &str) -> Self {
@@ -68,6 +87,14 @@ impl ArtifactKey {
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.filename().unwrap_or_default()
+    }
+
+    /// Where the object lies below a folder that is laid out like the store.
+    #[must_use]
+    pub fn file_below(&self, folder: &std::path::Path) -> PathBuf {
+        let mut file = folder.to_path_buf();
+        file.extend(self.0.parts().map(|part| part.as_ref().to_owned()));
+        file
     }
 }
 
@@ -96,6 +123,14 @@ pub enum ArtifactError {
         /// What the store said.
         source: object_store::Error,
     },
+    /// An object could not be deleted.
+    #[error("cannot delete {key} from the object store: {source}")]
+    Delete {
+        /// The object.
+        key: ArtifactKey,
+        /// What the store said.
+        source: object_store::Error,
+    },
     /// A prefix could not be listed.
     #[error("cannot list {prefix} in the object store: {source}")]
     List {
@@ -104,6 +139,17 @@ pub enum ArtifactError {
         /// What the store said.
         source: object_store::Error,
     },
+}
+
+/// What the store says of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    /// Where it lies.
+    pub key: ArtifactKey,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When it was written, microseconds UTC.
+    pub modified_us: i64,
 }
 
 /// A blocking door to an object store, for threads that are not the async runtime's own.
@@ -176,19 +222,40 @@ impl Artifacts {
         }
     }
 
+    /// Delete an object; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn delete(&self, key: &ArtifactKey) -> Result<(), ArtifactError> {
+        match self.runtime.block_on(self.store.delete(key.path())) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(ArtifactError::Delete {
+                key: key.clone(),
+                source,
+            }),
+        }
+    }
+
     /// All objects under a prefix, in order of their paths.
     ///
     /// # Errors
     /// The store failed.
-    pub fn list(&self, prefix: &ArtifactKey) -> Result<Vec<ArtifactKey>, ArtifactError> {
+    pub fn list(&self, prefix: &ArtifactKey) -> Result<Vec<StoredObject>, ArtifactError> {
         let found = self.store.list(Some(prefix.path())).try_collect::<Vec<_>>();
         let objects = self.runtime.block_on(found).map_err(|source| ArtifactError::List {
             prefix: prefix.clone(),
             source,
         })?;
-        let mut keys: Vec<_> = objects.into_iter().map(|object| ArtifactKey(object.location)).collect();
-        keys.sort();
-        Ok(keys)
+        let mut objects: Vec<_> = objects
+            .into_iter()
+            .map(|object| StoredObject {
+                key: ArtifactKey(object.location),
+                size_bytes: object.size,
+                modified_us: object.last_modified.timestamp_micros(),
+            })
+            .collect();
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
     }
 
     fn write(&self, key: &ArtifactKey, bytes: Bytes, mode: PutMode) -> Result<(), ArtifactError> {
@@ -207,16 +274,40 @@ impl Artifacts {
     }
 }
 
-/// An object's bytes; none where there is no such object. For async callers inside this crate.
-pub(crate) async fn get(store: &dyn ObjectStore, key: &ArtifactKey) -> Result<Option<Bytes>, ArtifactError> {
-    let read = |source| ArtifactError::Read {
-        key: key.clone(),
-        source,
-    };
+/// An object whose size is known and whose bytes are still to come.
+pub(crate) struct OpenObject {
+    key: ArtifactKey,
+    object: GetResult,
+}
+
+impl OpenObject {
+    pub(crate) const fn size_bytes(&self) -> u64 {
+        self.object.meta.size
+    }
+
+    pub(crate) async fn bytes(self) -> Result<Bytes, ArtifactError> {
+        let Self { key, object } = self;
+        object
+            .bytes()
+            .await
+            .map_err(|source| ArtifactError::Read { key, source })
+    }
+}
+
+/// An object; none where there is no such one. For async callers inside this crate.
+pub(crate) async fn open(store: &dyn ObjectStore, key: &ArtifactKey) -> Result<Option<OpenObject>, ArtifactError> {
+    let key = key.clone();
     match store.get(key.path()).await {
-        Ok(object) => object.bytes().await.map(Some).map_err(read),
+        Ok(object) => Ok(Some(OpenObject { key, object })),
         Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(source) => Err(read(source)),
+        Err(source) => Err(ArtifactError::Read { key, source }),
+    }
+}
+
+async fn get(store: &dyn ObjectStore, key: &ArtifactKey) -> Result<Option<Bytes>, ArtifactError> {
+    match open(store, key).await? {
+        Some(object) => object.bytes().await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -250,7 +341,7 @@ mod tests {
 
     #[test]
     fn the_first_write_stays_until_it_is_replaced() {
-        let (_runtime, _folder, artifacts) = door();
+        let (_runtime, folder, artifacts) = door();
         let key = ArtifactKey::job_file(&ProjectId("p".into()), &JobId("j".into()), 1, "head.safetensors");
         assert!(artifacts.get(&key).unwrap().is_none());
         assert!(!artifacts.exists(&key).unwrap());
@@ -260,6 +351,10 @@ mod tests {
         artifacts.replace(&key, Bytes::from_static(b"third")).unwrap();
         assert_eq!(artifacts.get(&key).unwrap().unwrap(), "third");
         assert!(artifacts.exists(&key).unwrap());
+        assert!(key.file_below(folder.path()).is_file());
+        artifacts.delete(&key).unwrap();
+        artifacts.delete(&key).unwrap();
+        assert!(!artifacts.exists(&key).unwrap());
     }
 
     #[test]
@@ -276,7 +371,20 @@ mod tests {
             .put(&ArtifactKey::feature_segment(&there, &here), Bytes::from_static(b"x"))
             .unwrap();
         expected.sort();
-        assert_eq!(artifacts.list(&ArtifactKey::feature_space(&here)).unwrap(), expected);
+        let listed = |prefix: &ArtifactKey| -> Vec<ArtifactKey> {
+            let objects = artifacts.list(prefix).unwrap();
+            assert!(
+                objects
+                    .iter()
+                    .all(|object| object.size_bytes == 1 && object.modified_us > 0)
+            );
+            objects.into_iter().map(|object| object.key).collect()
+        };
+        assert_eq!(listed(&ArtifactKey::feature_space(&here)), expected);
+        assert_eq!(listed(&ArtifactKey::feature_spaces()).len(), 6);
+        let named = ArtifactKey::feature_segment(&here, &there);
+        assert_eq!(named.as_feature_segment(), Some((here, there)));
+        assert_eq!(ArtifactKey::feature_space(&here).as_feature_segment(), None);
         assert!(
             artifacts
                 .list(&ArtifactKey::feature_space(&Digest::of(b"none")))

@@ -22,11 +22,13 @@ use crate::pipeline::{JobInput, Outcome, PipelineError};
 
 /// Where jobs come from and where their results go. Calls may block; they are made from blocking threads only.
 pub trait JobQueue: Send + Sync {
-    /// Takes the oldest queued job, or one whose lease has expired, and gives its lease to this worker.
+    /// Takes the oldest queued job, or one whose lease has expired, and gives its lease to this worker. The first claim pins
+    /// the job to the worker's arithmetic: features of two kernels differ in their last bits and must not meet in one job,
+    /// so only a worker with the same kernel can take it over.
     ///
     /// # Errors
     /// The queue cannot be reached; the worker tries again.
-    fn claim(&self, worker: &WorkerId) -> Result<Option<ClaimedJob>, QueueError>;
+    fn claim(&self, worker: &WorkerId, kernel: &str) -> Result<Option<ClaimedJob>, QueueError>;
 
     /// Extends the lease.
     ///
@@ -113,6 +115,8 @@ pub struct Worker<'a> {
     pub artifacts: &'a Artifacts,
     /// Its name; two processes never share one.
     pub id: &'a WorkerId,
+    /// Names its arithmetic, see `engine::Backbone::kernel`.
+    pub kernel: &'a str,
     /// What it does with a job: [`crate::pipeline::run`] on its backbone. Called on this thread.
     pub pipeline: &'a Pipeline<'a>,
     /// Milliseconds since any fixed moment, never falling.
@@ -148,7 +152,7 @@ impl Default for Timing {
 /// Claims and runs jobs, one after the other, until `shutdown` is set; a running job then goes back to the queue.
 pub fn run_worker(worker: &Worker<'_>, shutdown: &AtomicBool) {
     while !shutdown.load(Ordering::Relaxed) {
-        match worker.queue.claim(worker.id) {
+        match worker.queue.claim(worker.id, worker.kernel) {
             Ok(Some(claimed)) => work(worker, &claimed, shutdown),
             Ok(None) => idle(worker.timing.poll, shutdown),
             Err(error) => {

@@ -180,17 +180,17 @@ fn counted(
     (offsets, policy): (&[f64], &GatePolicy),
 ) -> Result<DialPlaces, ApiError> {
     let n_old = classes.iter().filter(|class| !class.is_new).count();
-    let (mut data, mut labels) = (Vec::new(), Vec::new());
+    let (mut halves, mut labels) = (Vec::new(), Vec::new());
     for row in &known.rows {
         let label = classes.iter().position(|class| class.name == row.class);
         if let (Some(label), Some(values)) = (label, known.features.get(&row.image)) {
-            data.extend_from_slice(values);
+            halves.push(values);
             labels.push(label);
         }
     }
     let index: Vec<usize> = (0..labels.len()).collect();
     let rows = Rows {
-        data: Matrix::Whole(&data),
+        data: Matrix::Halves(&halves),
         dim: head.dim,
         index: &index,
     };

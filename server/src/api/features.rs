@@ -14,6 +14,7 @@ use domain::ids::{Digest, ModelId};
 use domain::job::Stage;
 use domain::model::Model;
 use domain::names::ClassName;
+use half::f16;
 use serde::Deserialize;
 use trainer::features::Features;
 use trainer::observer::Observer;
@@ -94,20 +95,14 @@ pub(super) async fn known(
             model.backbone.digest.short()
         ))
     })?;
-    let artifacts = state.artifacts.clone();
+    let cache = state.cache.clone();
     let (project, clock) = (model.project.clone(), state.clock.clone());
     state
         .blocking(move || {
             let _permit = permit;
             let images: Vec<Digest> = rows.iter().map(|row| row.image).collect();
-            let extraction = trainer::features::extract(
-                &artifacts,
-                &project,
-                &backbone,
-                &images,
-                u64::MAX,
-                &Unheard::new(&clock),
-            )?;
+            let extraction =
+                trainer::features::extract(&cache, &project, &backbone, &images, u64::MAX, &Unheard::new(&clock))?;
             Ok::<_, ApiError>(Known {
                 rows,
                 features: extraction.features,
@@ -117,7 +112,7 @@ pub(super) async fn known(
 }
 
 fn encode(rows: &[DatasetRow], features: &Features, classes: &[&ClassName]) -> Result<Vec<u8>, ApiError> {
-    let known: Vec<(&DatasetRow, &[f32])> = rows
+    let known: Vec<(&DatasetRow, &[f16])> = rows
         .iter()
         .filter_map(|row| features.get(&row.image).map(|values| (row, values)))
         .collect();
@@ -132,7 +127,7 @@ fn encode(rows: &[DatasetRow], features: &Features, classes: &[&ClassName]) -> R
     };
     let values: Vec<u8> = known
         .iter()
-        .flat_map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes()))
+        .flat_map(|(_, values)| values.iter().flat_map(|value| value.to_f32().to_le_bytes()))
         .collect();
     let integers = |of: &dyn Fn(&DatasetRow) -> i64| -> Vec<u8> {
         known.iter().flat_map(|(row, _)| of(row).to_le_bytes()).collect()

@@ -99,7 +99,7 @@ async fn spare(state: &AppState, job: &Job) -> Result<Vec<DatasetVersion>, ApiEr
 }
 
 fn preview(state: &AppState, queue: &DbQueue, job: &Job, input: &JobInput, known: &Known) -> Result<Preview, ApiError> {
-    let (artifacts, backbones, clock) = (&state.artifacts, &*state.backbones, &state.clock);
+    let (cache, backbones, clock) = (&state.cache, &*state.backbones, &state.clock);
     let said = |error: PipelineError| match error {
         PipelineError::Input(detail) => ApiError::invalid(detail),
         error => ApiError::internal(error),
@@ -111,7 +111,7 @@ fn preview(state: &AppState, queue: &DbQueue, job: &Job, input: &JobInput, known
     let looks_up_all = input.rows.len() <= MOST_LOOKED_UP;
     let others = input.rows.iter().map(|row| row.image).filter(|_| looks_up_all);
     let asked: Vec<Digest> = draft.wanted.iter().copied().chain(others).collect();
-    let mut fetched = fetch(artifacts, backbone, &asked, &reader)?;
+    let mut fetched = fetch(cache, backbone, &asked, &reader)?;
     let n_found = fetched.missing().len();
     let unread: BTreeSet<Digest> = fetched.missing().iter().copied().collect();
     fetched.only(&draft.wanted);
@@ -122,7 +122,7 @@ fn preview(state: &AppState, queue: &DbQueue, job: &Job, input: &JobInput, known
     } else {
         n_unread * input.rows.len() / n_wanted.max(1)
     };
-    let features = extract_missing(artifacts, &input.project, backbone, fetched, READ_MS, &reader)?.features;
+    let features = extract_missing(cache, &input.project, backbone, fetched, READ_MS, &reader)?.features;
     let n_seen = draft
         .wanted
         .iter()
@@ -133,9 +133,7 @@ fn preview(state: &AppState, queue: &DbQueue, job: &Job, input: &JobInput, known
     let n_compared = if compared.is_empty() {
         0
     } else {
-        fetch(artifacts, backbones.lineup(), &compared, &reader)?
-            .missing()
-            .len()
+        fetch(cache, backbones.lineup(), &compared, &reader)?.missing().len()
     };
     let work = draft.work(n_missing.saturating_sub(n_read) + COMPARED_UNITS * n_compared);
     let guess = |stage: Stage| guess_ms(stage, n_read, reader.elapsed_ms());

@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// One sentence that shows the forms.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let refuse = || format!("{text:?} is not a duration; write 20s, 15m, 1h or 1d");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let seconds_per_unit = match &text[digits.len()..] {

@@ -12,9 +12,9 @@ use super::error::ClientError;
 
 /// Where a command's words go.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     /// One JSON document instead of text.
-    pub(super) json: bool,
+    pub(crate) json: bool,
     colour: bool,
     progress: Option<Mutex<ProgressLine>>,
 }
@@ -31,7 +31,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Output {
     /// Colours and moving lines only where a terminal shows them.
-    pub(super) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some();
         Self {
             json,
@@ -41,39 +41,39 @@ impl Output {
     }
 
     /// An answer for people, on standard output.
-    pub(super) fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         self.clear_progress();
         // A reader that closed the pipe has read enough.
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
     /// Something to know beside the answer, on standard error.
-    pub(super) fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         self.clear_progress();
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 
     /// A step of something long: part of the answer for people, beside the answer for programs.
-    pub(super) fn step(&self, text: &str) {
+    pub(crate) fn step(&self, text: &str) {
         if self.json { self.note(text) } else { self.line(text) }
     }
 
     /// The answer for programs.
-    pub(super) fn document<T: Serialize>(&self, value: &T) {
+    pub(crate) fn document<T: Serialize>(&self, value: &T) {
         self.clear_progress();
         let text = serde_json::to_string_pretty(value).expect("answers serialise to JSON");
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
     /// Bytes as they came, on standard output.
-    pub(super) fn raw(&self, bytes: &[u8]) {
+    pub(crate) fn raw(&self, bytes: &[u8]) {
         self.clear_progress();
         let mut out = std::io::stdout();
         let _ = out.write_all(bytes).and_then(|()| out.write_all(b"\n"));
     }
 
     /// The line at the foot of the terminal; nothing where standard error is no terminal.
-    pub(super) fn progress(&self, text: impl FnOnce() -> String) {
+    pub(crate) fn progress(&self, text: impl FnOnce() -> String) {
         let Some(line) = &self.progress else { return };
         let Ok(mut line) = line.lock() else { return };
         let now = Instant::now();
@@ -87,7 +87,7 @@ impl Output {
     }
 
     /// Takes the moving line away.
-    pub(super) fn clear_progress(&self) {
+    pub(crate) fn clear_progress(&self) {
         let Some(line) = &self.progress else { return };
         let Ok(mut line) = line.lock() else { return };
         if std::mem::take(&mut line.shown) {
@@ -98,7 +98,7 @@ impl Output {
     }
 
     /// An error, as a sentence or as JSON.
-    pub(super) fn error(&self, error: &ClientError) {
+    pub(crate) fn error(&self, error: &ClientError) {
         self.clear_progress();
         if self.json {
             let text = serde_json::to_string(&error.to_problem()).expect("a problem serialises to JSON");
@@ -109,7 +109,7 @@ impl Output {
     }
 
     /// A verdict's word, in its colour.
-    pub(super) fn verdict(&self, state: VerdictState) -> String {
+    pub(crate) fn verdict(&self, state: VerdictState) -> String {
         let code = match state {
             VerdictState::Pass => "32",
             VerdictState::Fail => "31",
@@ -123,7 +123,7 @@ impl Output {
     }
 
     /// A table for people.
-    pub(super) fn table(&self, header: &[&str], rows: &[Vec<String>]) {
+    pub(crate) fn table(&self, header: &[&str], rows: &[Vec<String>]) {
         for line in layout(header, rows) {
             self.line(&line);
         }
@@ -186,7 +186,7 @@ fn width(text: &str) -> usize {
 }
 
 /// `12.3 MB`.
-pub(super) fn bytes(size_bytes: u64) -> String {
+pub(crate) fn bytes(size_bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let size = size_bytes as f64;
     match size_bytes {
@@ -198,7 +198,7 @@ pub(super) fn bytes(size_bytes: u64) -> String {
 }
 
 /// `1 image`, `2 images`.
-pub(super) fn count(n: usize, one: &str) -> String {
+pub(crate) fn count(n: usize, one: &str) -> String {
     let ending = match (n, one.ends_with('s')) {
         (1, _) => "",
         (_, true) => "es",
@@ -208,7 +208,7 @@ pub(super) fn count(n: usize, one: &str) -> String {
 }
 
 /// `93.9 %`, or a dash where there is nothing to show.
-pub(super) fn percent(share: Option<f64>) -> String {
+pub(crate) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 

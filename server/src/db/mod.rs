@@ -50,6 +50,7 @@ macro_rules! in_transaction {
 
 pub mod datasets;
 pub mod events;
+pub mod feature_segments;
 pub mod images;
 pub mod jobs;
 pub mod looks;

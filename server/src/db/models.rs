@@ -26,6 +26,16 @@ pub async fn list(db: &Db, project: &ProjectId) -> Result<Vec<Model>, DbError> {
     bodies.iter().map(|body| from_json("models.body", body)).collect()
 }
 
+/// Every model of every project.
+///
+/// # Errors
+/// The database says no.
+pub async fn all(db: &Db) -> Result<Vec<Model>, DbError> {
+    const SQL: &str = "SELECT body FROM models ORDER BY id";
+    let bodies: Vec<String> = on!(db, pool => sqlx::query_scalar(SQL).fetch_all(pool).await)?;
+    bodies.iter().map(|body| from_json("models.body", body)).collect()
+}
+
 /// The attempt under which a model's files lie.
 ///
 /// # Errors

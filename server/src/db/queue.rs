@@ -16,6 +16,9 @@ use crate::clock::Clock;
 /// How often a job may be begun before it counts as one that kills its workers.
 pub const MAX_ATTEMPTS: i64 = 3;
 
+/// How long a job that was begun waits for a worker of the kind that began it, microseconds.
+const STRANDED_US: i64 = 10 * 60 * 1_000_000;
+
 /// A job that a worker just claimed.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -29,33 +32,45 @@ pub struct Claim {
     pub attempt: i64,
 }
 
-/// Whether there is anything to claim or to sweep. Idle workers ask this, so that they never wait for the write lock
+/// Whether there is anything to claim or to sweep for a worker with this kernel. Idle workers ask this, so that they never wait for the write lock
 /// that uploads need.
 ///
 /// # Errors
 /// The database says no.
-pub async fn is_waiting(db: &Db, now_us: i64) -> Result<bool, DbError> {
-    const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE state = 'queued' OR (state = 'running' AND lease_until_us < $1)";
-    let n: i64 = on!(db, pool => sqlx::query_scalar(SQL).bind(now_us).fetch_one(pool).await)?;
+pub async fn is_waiting(db: &Db, now_us: i64, kernel: &str) -> Result<bool, DbError> {
+    const SQL: &str = "SELECT COUNT(*) FROM jobs WHERE (state = 'queued' OR (state = 'running' AND lease_until_us < $1)) \
+        AND (kernel IS NULL OR kernel = $2 OR lease_until_us < $3 OR cancel_requested)";
+    let n: i64 = on!(db, pool => sqlx::query_scalar(SQL)
+        .bind(now_us)
+        .bind(kernel)
+        .bind(now_us - STRANDED_US)
+        .fetch_one(pool)
+        .await)?;
     Ok(n > 0)
 }
 
-/// Takes the oldest queued job, or one whose lease has run out. The clock is read once the lock is held: a job's time
+/// Takes the oldest queued job, or one whose lease has run out, unless it was begun on another kernel. The clock is read once the lock is held: a job's time
 /// begins with its claim, not with the wait before it.
 ///
 /// # Errors
 /// The database says no.
-pub async fn claim(db: &Db, worker: &WorkerId, clock: &Clock, lease_us: i64) -> Result<Option<Claim>, DbError> {
+pub async fn claim(
+    db: &Db,
+    worker: &WorkerId,
+    kernel: &str,
+    clock: &Clock,
+    lease_us: i64,
+) -> Result<Option<Claim>, DbError> {
     const SQLITE: &str = "UPDATE jobs SET state = 'running', worker = $1, attempt = attempt + 1, \
         lease_until_us = $3, started_us = COALESCE(started_us, $2), stage = NULL, progress_done = 0, \
-        progress_total = 0, stage_times = '', last_event = last_event + 1 WHERE id = (SELECT id FROM jobs \
+        progress_total = 0, stage_times = '', kernel = $5, last_event = last_event + 1 WHERE id = (SELECT id FROM jobs \
         WHERE (state = 'queued' OR (state = 'running' AND lease_until_us < $2)) AND attempt < $4 \
-        AND NOT cancel_requested ORDER BY queued_us, id LIMIT 1) RETURNING id, project, spec, attempt, last_event";
+        AND NOT cancel_requested AND (kernel IS NULL OR kernel = $5) ORDER BY queued_us, id LIMIT 1) RETURNING id, project, spec, attempt, last_event";
     const POSTGRES: &str = "UPDATE jobs SET state = 'running', worker = $1, attempt = attempt + 1, \
         lease_until_us = $3, started_us = COALESCE(started_us, $2), stage = NULL, progress_done = 0, \
-        progress_total = 0, stage_times = '', last_event = last_event + 1 WHERE id = (SELECT id FROM jobs \
+        progress_total = 0, stage_times = '', kernel = $5, last_event = last_event + 1 WHERE id = (SELECT id FROM jobs \
         WHERE (state = 'queued' OR (state = 'running' AND lease_until_us < $2)) AND attempt < $4 \
-        AND NOT cancel_requested ORDER BY queued_us, id LIMIT 1 FOR UPDATE SKIP LOCKED) \
+        AND NOT cancel_requested AND (kernel IS NULL OR kernel = $5) ORDER BY queued_us, id LIMIT 1 FOR UPDATE SKIP LOCKED) \
         RETURNING id, project, spec, attempt, last_event";
     let sql = match db {
         Db::Sqlite(_) => SQLITE,
@@ -68,6 +83,7 @@ pub async fn claim(db: &Db, worker: &WorkerId, clock: &Clock, lease_us: i64) -> 
             .bind(now_us)
             .bind(now_us + lease_us)
             .bind(MAX_ATTEMPTS)
+            .bind(kernel)
             .fetch_optional(&mut *connection)
             .await?;
         match row {
@@ -91,18 +107,24 @@ pub async fn claim(db: &Db, worker: &WorkerId, clock: &Clock, lease_us: i64) -> 
     .transpose()
 }
 
-/// Ends jobs whose lease ran out and that nobody shall begin again: cancelled ones, and those that lost too many
-/// workers. How many were ended.
+/// Ends jobs whose lease ran out and that nobody shall begin again: cancelled ones, those that lost too many workers, and
+/// those that wait for long for a worker with the kernel that they were begun on, which this one's is not. How many were
+/// ended.
 ///
 /// # Errors
 /// The database says no.
-pub async fn sweep(db: &Db, now_us: i64) -> Result<u64, DbError> {
+pub async fn sweep(db: &Db, now_us: i64, kernel: &str) -> Result<u64, DbError> {
     const CANCELLED: &str = "UPDATE jobs SET state = 'cancelled', finished_us = $1, last_event = last_event + 1 \
         WHERE state = 'running' AND lease_until_us < $1 AND cancel_requested \
         RETURNING id, project, attempt, last_event";
     const FAILED: &str = "UPDATE jobs SET state = 'failed', finished_us = $1, error = $3, \
         last_event = last_event + 1 WHERE state = 'running' AND lease_until_us < $1 AND NOT cancel_requested \
         AND attempt >= $2 RETURNING id, project, attempt, last_event";
+    const STRANDED: &str = "UPDATE jobs SET state = 'failed', finished_us = $1, last_event = last_event + 1, \
+        error = 'the job was begun with the arithmetic ' || kernel || ' and no worker that has it came for 10 minutes; \
+this one has ' || $2 || '. Start a worker on a machine like the one before, or clone the job and start it again' \
+        WHERE state IN ('queued', 'running') AND lease_until_us < $3 AND kernel <> $2 AND NOT cancel_requested \
+        RETURNING id, project, attempt, last_event, error";
     type Ended = Vec<(String, String, i64, i64)>;
     let error = format!(
         "{MAX_ATTEMPTS} workers in turn were lost while they ran this job; look at the workers' logs and memory, then \
@@ -129,7 +151,17 @@ pub async fn sweep(db: &Db, now_us: i64) -> Result<u64, DbError> {
                 write_event!(connection, project, id, seq, attempt, now_us, event);
             }
         }
-        (cancelled.len() + failed.len()) as u64
+        let stranded: Vec<(String, String, i64, i64, String)> = sqlx::query_as(STRANDED)
+            .bind(now_us)
+            .bind(kernel)
+            .bind(now_us - STRANDED_US)
+            .fetch_all(&mut *connection)
+            .await?;
+        for (id, project, attempt, seq, error) in &stranded {
+            let event = EventKind::State { state: JobState::Failed, message: Some(error.clone()) };
+            write_event!(connection, project, id, *seq, *attempt, now_us, &event);
+        }
+        (cancelled.len() + failed.len() + stranded.len()) as u64
     });
     Ok(n)
 }
@@ -195,7 +227,8 @@ pub async fn finish(
         state = CASE WHEN $4 = 'queued' AND cancel_requested THEN 'cancelled' ELSE $4 END, \
         finished_us = CASE WHEN $4 = 'queued' AND NOT cancel_requested THEN NULL ELSE $5 END, \
         attempt = CASE WHEN $4 = 'queued' AND NOT cancel_requested THEN attempt - 1 ELSE attempt END, \
-        error = $6, model = $7, verdict = $8, lease_until_us = NULL, worker = NULL, last_event = last_event + 1 \
+        error = $6, model = $7, verdict = $8, \
+        lease_until_us = CASE WHEN $4 = 'queued' AND NOT cancel_requested THEN $5 ELSE NULL END, worker = NULL, last_event = last_event + 1 \
         WHERE id = $1 AND worker = $2 AND attempt = $3 AND state = 'running' RETURNING project, last_event, state";
     const MODEL: &str = "INSERT INTO models (id, project, job, attempt, digest, body, created_us) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)";

@@ -20,6 +20,7 @@ use super::releases::{Move, Word};
 use super::{Db, datasets, events, images, jobs, models, overrides, projects, queue, releases, requests};
 use crate::clock::Clock;
 
+mod kernels;
 mod words;
 
 const LEASE_US: i64 = 1_000;
@@ -138,9 +139,11 @@ impl Store {
     }
 
     async fn claim(&self, worker: &WorkerId, now_us: i64) -> Option<Claim> {
-        queue::sweep(&self.db, now_us).await.unwrap();
+        queue::sweep(&self.db, now_us, "kernel").await.unwrap();
         let clock = Clock::new(move || now_us);
-        queue::claim(&self.db, worker, &clock, LEASE_US).await.unwrap()
+        queue::claim(&self.db, worker, "kernel", &clock, LEASE_US)
+            .await
+            .unwrap()
     }
 
     async fn finish(&self, worker: &WorkerId, job: &JobId, attempt: i64, ending: &Ending<'_>) -> bool {

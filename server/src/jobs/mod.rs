@@ -1,5 +1,6 @@
 //! Running jobs: the queue over SQL, and the workers that empty it.
 
+mod features;
 mod queue;
 mod workers;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+pub use features::DbFeatureIndex;
 pub use queue::DbQueue;
 pub(crate) use queue::InputError;
 pub use workers::{Workers, WorkersConfig, run_until};

@@ -184,19 +184,19 @@ impl DbQueue {
 }
 
 impl JobQueue for DbQueue {
-    fn claim(&self, worker: &WorkerId) -> Result<Option<ClaimedJob>, QueueError> {
+    fn claim(&self, worker: &WorkerId, kernel: &str) -> Result<Option<ClaimedJob>, QueueError> {
         let now_us = self.clock.now_us();
         let claim = self
             .runtime
             .block_on(async {
-                if !queue::is_waiting(&self.db, now_us).await? {
+                if !queue::is_waiting(&self.db, now_us, kernel).await? {
                     return Ok(None);
                 }
-                let n_swept = queue::sweep(&self.db, now_us).await?;
+                let n_swept = queue::sweep(&self.db, now_us, kernel).await?;
                 if n_swept > 0 {
                     self.wake.notify();
                 }
-                queue::claim(&self.db, worker, &self.clock, self.lease_us).await
+                queue::claim(&self.db, worker, kernel, &self.clock, self.lease_us).await
             })
             .map_err(failed("claiming a job"))?;
         let Some(claim) = claim else {

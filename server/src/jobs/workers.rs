@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::ids::WorkerId;
 use trainer::backbones::Backbones;
+use trainer::features::Cache;
 use trainer::worker::{Timing, Worker, run_worker};
 
 use super::DbQueue;
@@ -32,13 +33,19 @@ impl Workers {
     ///
     /// # Errors
     /// The system gives no more threads.
-    pub fn start(queue: &DbQueue, backbones: &Arc<Backbones>, config: WorkersConfig) -> std::io::Result<Self> {
+    pub fn start(
+        queue: &DbQueue,
+        cache: &Cache,
+        backbones: &Arc<Backbones>,
+        config: WorkersConfig,
+    ) -> std::io::Result<Self> {
         let shutdown = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::with_capacity(config.n_workers);
         for index in 0..config.n_workers {
-            let (queue, backbones, shutdown) = (queue.clone(), Arc::clone(backbones), Arc::clone(&shutdown));
+            let (queue, cache, shutdown) = (queue.clone(), cache.clone(), Arc::clone(&shutdown));
+            let backbones = Arc::clone(backbones);
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            threads.push(thread.spawn(move || run_until(&queue, &backbones, config.poll, &shutdown))?);
+            threads.push(thread.spawn(move || run_until(&queue, &cache, &backbones, config.poll, &shutdown))?);
         }
         Ok(Self { shutdown, threads })
     }
@@ -55,19 +62,20 @@ impl Workers {
 }
 
 /// Runs one worker on this thread until `shutdown` is set.
-pub fn run_until(queue: &DbQueue, backbones: &Backbones, poll: Duration, shutdown: &AtomicBool) {
+pub fn run_until(queue: &DbQueue, cache: &Cache, backbones: &Backbones, poll: Duration, shutdown: &AtomicBool) {
     let id = WorkerId(format!("{}-{}", std::process::id(), new_id(&queue.clock)));
     let clock = queue.clock.clone();
     let clock_ms = move || u64::try_from(clock.now_us() / 1000).unwrap_or_default();
     // A third of the lease: two heartbeats may be lost before the job is.
     let heartbeat = Duration::from_micros(u64::try_from(queue.lease_us / 3).unwrap_or(1).max(1));
     let pipeline = |input: &trainer::pipeline::JobInput, observer: &dyn trainer::observer::Observer| {
-        trainer::pipeline::run(&queue.artifacts, backbones, input, observer)
+        trainer::pipeline::run(cache, backbones, input, observer)
     };
     let worker = Worker {
         queue,
         artifacts: &queue.artifacts,
         id: &id,
+        kernel: backbones.first().kernel(),
         pipeline: &pipeline,
         clock_ms: &clock_ms,
         timing: Timing {

@@ -247,7 +247,7 @@ fn is_start(event: &JobEvent, expected: Stage) -> bool {
 // The port is synchronous: its calls may block, so they are made where that is allowed.
 
 async fn claim_owned(queue: Queue, worker: String) -> Result<Option<ClaimedJob>> {
-    Ok(tokio::task::spawn_blocking(move || queue.claim(&WorkerId(worker))).await??)
+    Ok(tokio::task::spawn_blocking(move || queue.claim(&WorkerId(worker), "kernel")).await??)
 }
 
 async fn claim(queue: &Queue, worker: &str) -> Result<Option<ClaimedJob>> {

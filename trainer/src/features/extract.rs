@@ -1,11 +1,12 @@
 //! From stored photos to rows: one reader that looks ahead a little, one stream per core, one collector that caches.
 //!
-//! Memory is bounded by the channels: a few files and one decoded image per core, whatever the number of images.
+//! Memory is bounded whatever the number and the size of the images: channels hold a few files per core, files wait until
+//! there is room for their bytes, and images until there is room for their pixels.
 
 use std::num::NonZero;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,15 +19,21 @@ use futures::{StreamExt, stream};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use super::{Extraction, FeatureError, Fetched, fetch, segment};
-use crate::artifacts::{self, ArtifactError, ArtifactKey, Artifacts};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::budget::Budget;
+use super::write::Writer;
+use super::{Cache, Extraction, FeatureError, Fetched, fetch};
+use crate::artifacts::{self, ArtifactError, ArtifactKey, Artifacts, OpenObject};
 use crate::images;
 use crate::observer::Observer;
 
-/// Rows of a segment: a kill loses at most so many.
-const SEGMENT_ROWS: usize = 256;
 /// Files that are read at once.
 const CONCURRENT_READS: usize = 4;
+/// Bytes of files that are read and not yet decoded, KiB; a larger file is read alone.
+const READ_KIB: u32 = 64 * 1024;
+/// Pixels that are decoded at once; as many as the largest image has.
+const DECODED_PIXELS: u64 = images::MAX_PIXELS;
 /// Least time between two progress reports.
 const REPORT_EVERY_MS: u64 = 250;
 /// How often cancellation and deadline are looked at while no image becomes ready.
@@ -37,15 +44,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// # Errors
 /// The object store failed, or the observer said stop. A missing or damaged image is a finding, not an error.
 pub fn extract(
-    artifacts: &Artifacts,
+    cache: &Cache,
     project: &ProjectId,
     backbone: &Backbone,
     images: &[Digest],
     stop_at_ms: u64,
     observer: &dyn Observer,
 ) -> Result<Extraction, FeatureError> {
-    let fetched = fetch(artifacts, backbone, images, observer)?;
-    extract_missing(artifacts, project, backbone, fetched, stop_at_ms, observer)
+    let fetched = fetch(cache, backbone, images, observer)?;
+    extract_missing(cache, project, backbone, fetched, stop_at_ms, observer)
 }
 
 /// The second half of [`extract`]: compute what was not cached, on all cores.
@@ -53,7 +60,7 @@ pub fn extract(
 /// # Errors
 /// As [`extract`].
 pub fn extract_missing(
-    artifacts: &Artifacts,
+    cache: &Cache,
     project: &ProjectId,
     backbone: &Backbone,
     fetched: Fetched,
@@ -61,7 +68,7 @@ pub fn extract_missing(
     observer: &dyn Observer,
 ) -> Result<Extraction, FeatureError> {
     let n_threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    extract_on(n_threads, artifacts, project, backbone, fetched, stop_at_ms, observer)
+    extract_on(n_threads, cache, project, backbone, fetched, stop_at_ms, observer)
 }
 
 /// What became of an image.
@@ -69,33 +76,38 @@ type Computed = Result<Vec<f16>, Finding>;
 
 fn extract_on(
     n_threads: usize,
-    artifacts: &Artifacts,
+    cache: &Cache,
     project: &ProjectId,
     backbone: &Backbone,
     fetched: Fetched,
     stop_at_ms: u64,
     observer: &dyn Observer,
 ) -> Result<Extraction, FeatureError> {
-    let todo = fetched.missing.clone();
+    let todo = fetched.missing().to_vec();
     let n_threads = n_threads.clamp(1, todo.len().max(1));
     let stop = AtomicBool::new(todo.is_empty());
     let (read, to_compute) = sync_channel(n_threads);
     let to_compute = Mutex::new(to_compute);
+    let decoding = Budget::new(DECODED_PIXELS);
     let (computed, collected) = sync_channel(2 * n_threads);
     std::thread::scope(|scope| {
-        let (stop, todo, to_compute) = (&stop, &todo, &to_compute);
-        scope.spawn(move || read_ahead(artifacts, project, todo, stop, &read));
+        let (stop, todo) = (&stop, &todo);
+        let source = Files {
+            to_compute: &to_compute,
+            decoding: &decoding,
+            stop,
+        };
+        scope.spawn(move || read_ahead(&cache.artifacts, project, todo, stop, &read));
         for _ in 0..n_threads {
             let computed = computed.clone();
-            scope.spawn(move || compute(backbone, to_compute, stop, &computed));
+            scope.spawn(move || compute(backbone, source, &computed));
         }
         drop(computed);
         let mut collector = Collector {
-            artifacts,
             observer,
-            n_cached: fetched.n_cached(),
+            writer: Writer::new(cache, fetched.space, fetched.dim),
+            n_missing: fetched.missing().len(),
             fetched,
-            unsaved: Vec::new(),
             findings: Vec::new(),
             n_done: 0,
             started_ms: observer.elapsed_ms(),
@@ -106,14 +118,17 @@ fn extract_on(
         stop.store(true, Ordering::Relaxed);
         collected.iter().for_each(drop);
         // What was computed is kept, also on the way out.
-        collector.save()?;
+        collector.writer.flush()?;
         ended?;
-        Ok(collector.finish())
+        collector.finish()
     })
 }
 
-/// An image's bytes, or what the store answered instead.
-type Read = (Digest, Result<Option<Bytes>, ArtifactError>);
+/// An image's bytes and the room that they take, or what the store answered instead.
+type Read = (Digest, Result<Option<(Bytes, Room)>, ArtifactError>);
+
+/// Given back when dropped.
+type Room = Option<OwnedSemaphorePermit>;
 
 /// Reads files in order, a few at once, and no further ahead than the channel is long.
 fn read_ahead(
@@ -123,11 +138,33 @@ fn read_ahead(
     stop: &AtomicBool,
     read: &SyncSender<Read>,
 ) {
-    let files = stream::iter(images).map(|image| async move {
-        let key = ArtifactKey::image(project, image);
-        (*image, artifacts::get(&**artifacts.store(), &key).await)
-    });
-    let mut files = std::pin::pin!(files.buffered(CONCURRENT_READS));
+    let room = Arc::new(Semaphore::new(READ_KIB as usize));
+    let open = |image: &Digest| {
+        let (image, key) = (*image, ArtifactKey::image(project, image));
+        async move { (image, artifacts::open(&**artifacts.store(), &key).await) }
+    };
+    // One after the other, so that files which have room are never held back by an earlier one that has none.
+    let wait = |(image, opened): (Digest, Result<Option<OpenObject>, ArtifactError>)| {
+        let room = Arc::clone(&room);
+        async move {
+            let size_kib = match &opened {
+                Ok(Some(object)) => object.size_bytes().div_ceil(1024),
+                _ => 0,
+            };
+            let size_kib = u32::try_from(size_kib).unwrap_or(READ_KIB).min(READ_KIB);
+            (image, opened, room.acquire_many_owned(size_kib).await.ok())
+        }
+    };
+    let read_one = |(image, opened, room): (Digest, Result<Option<OpenObject>, ArtifactError>, Room)| async move {
+        let file = match opened {
+            Ok(Some(object)) => object.bytes().await.map(|bytes| Some((bytes, room))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        (image, file)
+    };
+    let files = stream::iter(images).map(open).buffered(CONCURRENT_READS).then(wait);
+    let mut files = std::pin::pin!(files.map(read_one).buffered(CONCURRENT_READS));
     while !stop.load(Ordering::Relaxed) {
         // Sending blocks, which the runtime's own threads must never do; so only the reading runs on it.
         let Some(file) = artifacts.runtime().block_on(files.next()) else {
@@ -141,19 +178,30 @@ fn read_ahead(
 
 type Outcome = (Digest, Result<Computed, ArtifactError>);
 
-fn compute(backbone: &Backbone, files: &Mutex<Receiver<Read>>, stop: &AtomicBool, computed: &SyncSender<Outcome>) {
+/// Where threads that compute get their work.
+#[derive(Clone, Copy)]
+struct Files<'a> {
+    to_compute: &'a Mutex<Receiver<Read>>,
+    decoding: &'a Budget,
+    stop: &'a AtomicBool,
+}
+
+fn compute(backbone: &Backbone, files: Files<'_>, computed: &SyncSender<Outcome>) {
     let mut stream = backbone.stream();
     let mut row = vec![0.0; backbone.dim()];
     loop {
-        let next = files.lock().map(|files| files.recv());
+        let next = files.to_compute.lock().map(|files| files.recv());
         let Ok(Ok((image, file))) = next else {
             return;
         };
-        if stop.load(Ordering::Relaxed) {
+        if files.stop.load(Ordering::Relaxed) {
             // Keep taking, so that the reader, which may wait to send, sees the stop as well.
             continue;
         }
-        let outcome = file.map(|bytes| feature(backbone, &mut stream, &mut row, &image, bytes.as_deref()));
+        let outcome = file.map(|file| {
+            let bytes = file.as_ref().map(|(bytes, _)| &bytes[..]);
+            feature(backbone, &mut stream, &mut row, &image, (bytes, files.decoding))
+        });
         if computed.send((image, outcome)).is_err() {
             return;
         }
@@ -166,7 +214,7 @@ fn feature(
     stream: &mut Stream,
     row: &mut [f32],
     image: &Digest,
-    bytes: Option<&[u8]>,
+    (bytes, decoding): (Option<&[u8]>, &Budget),
 ) -> Computed {
     let left_out = |kind: FindingKind, message: String| Finding {
         kind,
@@ -186,11 +234,14 @@ fn feature(
         let message = format!("image {} was left out: {error}", image.short());
         left_out(FindingKind::Undecodable, message)
     };
-    let decoded = images::decode(bytes).map_err(|error| undecodable(error.to_string()))?;
+    let decoded = images::decode_held(bytes, |n_pixels| decoding.hold(n_pixels));
+    let (decoded, held) = decoded.map_err(|error| undecodable(error.to_string()))?;
     let prepared = backbone
         .preprocessing()
         .apply(&decoded.pixels, decoded.width, decoded.height);
     let prepared = prepared.map_err(|error| undecodable(error.to_string()))?;
+    // The forward pass needs neither.
+    drop((decoded, held));
     stream
         .features(&prepared, row)
         .map_err(|error| undecodable(error.to_string()))?;
@@ -200,11 +251,10 @@ fn feature(
 }
 
 struct Collector<'a> {
-    artifacts: &'a Artifacts,
     observer: &'a dyn Observer,
+    writer: Writer<'a>,
     fetched: Fetched,
-    n_cached: usize,
-    unsaved: Vec<(Digest, Vec<f16>)>,
+    n_missing: usize,
     findings: Vec<Finding>,
     /// Images that became a row or a finding.
     n_done: usize,
@@ -215,7 +265,7 @@ struct Collector<'a> {
 impl Collector<'_> {
     /// Until all is done, time is out (both `Ok`), a person cancelled, or the store failed.
     fn run(&mut self, computed: &Receiver<Outcome>, stop: &AtomicBool, stop_at_ms: u64) -> Result<(), FeatureError> {
-        while self.n_done < self.fetched.missing.len() {
+        while self.n_done < self.n_missing {
             if self.observer.cancelled() {
                 return Err(FeatureError::Cancelled);
             }
@@ -241,35 +291,20 @@ impl Collector<'_> {
         self.n_done += 1;
         match outcome? {
             Ok(row) => {
-                self.fetched.fill(&image, &row);
-                self.unsaved.push((image, row));
+                let now_ms = self.observer.elapsed_ms();
+                self.writer.push(image, row, now_ms, &mut self.fetched)?;
             }
             Err(finding) => {
                 self.observer.finding(finding.clone());
                 self.findings.push(finding);
             }
         }
-        if self.unsaved.len() >= SEGMENT_ROWS {
-            self.save()?;
-        }
         self.report();
         Ok(())
     }
 
-    fn save(&mut self) -> Result<(), FeatureError> {
-        if self.unsaved.is_empty() {
-            return Ok(());
-        }
-        let (name, bytes) = segment::encode(self.fetched.dim, &mut self.unsaved);
-        // The name is the content's digest: whoever writes it writes the same, and a damaged one is healed.
-        self.artifacts
-            .replace(&ArtifactKey::feature_segment(&self.fetched.space, &name), bytes)?;
-        self.unsaved.clear();
-        Ok(())
-    }
-
     fn report(&mut self) {
-        let (done, total) = (self.n_done, self.fetched.missing.len());
+        let (done, total) = (self.n_done, self.n_missing);
         let now_ms = self.observer.elapsed_ms();
         let soon = self
             .reported_ms
@@ -299,16 +334,16 @@ impl Collector<'_> {
         });
     }
 
-    fn finish(mut self) -> Extraction {
+    fn finish(mut self) -> Result<Extraction, FeatureError> {
+        self.writer.finish(&mut self.fetched)?;
         self.findings.sort();
-        let complete = self.n_done == self.fetched.missing.len();
-        Extraction {
-            n_cached: self.n_cached,
+        Ok(Extraction {
+            n_cached: self.fetched.n_cached(),
             n_extracted: self.n_done - self.findings.len(),
             findings: self.findings,
-            complete,
+            complete: self.n_done == self.n_missing,
             features: self.fetched.into_features(),
-        }
+        })
     }
 }
 

@@ -87,6 +87,15 @@ pub enum ImageError {
 /// # Errors
 /// The file is empty, too large, no image, of another format, truncated or damaged.
 pub fn decode(bytes: &[u8]) -> Result<Rgb, ImageError> {
+    decode_held(bytes, |_| ()).map(|(image, ())| image)
+}
+
+/// As [`decode`], asking for room first: `hold` is told how many pixels there will be before any is allocated, may wait, and
+/// what it returns comes back with the image, to be dropped with it.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_held<H>(bytes: &[u8], hold: impl FnOnce(u64) -> H) -> Result<(Rgb, H), ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
     }
@@ -126,6 +135,7 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb, ImageError> {
     let orientation = decoder
         .orientation()
         .unwrap_or(image::metadata::Orientation::NoTransforms);
+    let held = hold(u64::from(width) * u64::from(height));
     // Decoders promise not to panic; one that breaks the promise must not take a worker with it.
     let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
     let mut image = match decoded {
@@ -144,11 +154,12 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb, ImageError> {
         image.into_rgb8()
     };
     let (width, height) = rgb.dimensions();
-    Ok(Rgb {
+    let image = Rgb {
         pixels: rgb.into_raw(),
         width,
         height,
-    })
+    };
+    Ok((image, held))
 }
 
 /// The format by the file's first bytes; its name says nothing.

@@ -9,7 +9,7 @@ mod jpeg;
 mod near_duplicates;
 mod thumbnail;
 
-pub use decode::{DECODER, ImageError, MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, Rgb, decode};
+pub use decode::{DECODER, ImageError, MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE, Rgb, decode, decode_held};
 pub use hash::{InvalidHash, PerceptualHash};
 pub use near_duplicates::{Grouped, group_near_duplicates};
 pub use thumbnail::thumbnail;

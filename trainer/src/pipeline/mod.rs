@@ -24,12 +24,11 @@ use domain::report::{EvaluationReport, SealedSet, TrainingReport};
 use domain::scores::SealedScores;
 use engine::Backbone;
 
-use crate::artifacts::Artifacts;
 use crate::backbones::Backbones;
 use crate::evaluate::{
     AnchorHead, Bootstrap, EvaluationInput, JudgedHead, Measured, N_DRAWS, StructureInput, evaluate, structure,
 };
-use crate::features::{Extraction, FeatureError, Fetched, extract, extract_missing, fetch};
+use crate::features::{Cache, Extraction, FeatureError, Fetched, extract, extract_missing, fetch};
 use crate::head::HeadError;
 use crate::observer::Observer;
 use crate::package::{
@@ -157,13 +156,13 @@ impl From<FeatureError> for PipelineError {
 /// # Errors
 /// Cancelled, out of time, or an input that cannot be trained on; each says what to do.
 pub fn run(
-    artifacts: &Artifacts,
+    cache: &Cache,
     backbones: &Backbones,
     input: &JobInput,
     observer: &dyn Observer,
 ) -> Result<Outcome, PipelineError> {
     let source = Stored {
-        artifacts,
+        cache,
         backbones,
         backbone: backbone_of(backbones, input)?,
         project: &input.project,
@@ -223,7 +222,7 @@ trait Source: Sized {
 
 /// Images and features in the object store.
 struct Stored<'a> {
-    artifacts: &'a Artifacts,
+    cache: &'a Cache,
     backbones: &'a Backbones,
     backbone: &'a Backbone,
     project: &'a ProjectId,
@@ -242,13 +241,13 @@ impl Source for Stored<'_> {
     }
 
     fn fetch(&self, images: &[Digest]) -> Result<Fetched, PipelineError> {
-        Ok(fetch(self.artifacts, self.backbone, images, self.observer)?)
+        Ok(fetch(self.cache, self.backbone, images, self.observer)?)
     }
 
     fn extract(&self, fetched: Fetched, stop_at_ms: u64) -> Result<Extraction, PipelineError> {
-        let (artifacts, project, backbone) = (self.artifacts, self.project, self.backbone);
+        let (cache, project, backbone) = (self.cache, self.project, self.backbone);
         Ok(extract_missing(
-            artifacts,
+            cache,
             project,
             backbone,
             fetched,
@@ -262,8 +261,8 @@ impl Source for Stored<'_> {
     }
 
     fn lineup(&self, images: &[Digest], stop_at_ms: u64, observer: &dyn Observer) -> Result<Extraction, PipelineError> {
-        let (artifacts, lineup) = (self.artifacts, self.backbones.lineup());
-        Ok(extract(artifacts, self.project, lineup, images, stop_at_ms, observer)?)
+        let (cache, lineup) = (self.cache, self.backbones.lineup());
+        Ok(extract(cache, self.project, lineup, images, stop_at_ms, observer)?)
     }
 
     fn taking(&self, place: usize) -> Self {

@@ -106,8 +106,9 @@ impl<'a> Draft<'a> {
         } else {
             let (train_index, train_labels) = train.renumbered(&probed);
             let (calibration_index, calibration_labels) = calibration.renumbered(&probed);
+            let halves = features.halves();
             let rows = |index| Rows {
-                data: Matrix::Whole(&features.data),
+                data: Matrix::Halves(&halves),
                 dim: features.dim,
                 index,
             };
@@ -268,8 +269,9 @@ impl<'a> Draft<'a> {
             .take(self.plan.n_old)
             .map(|class| class.tau)
             .collect();
+        let halves = features.halves();
         let rows = Rows {
-            data: Matrix::Whole(&features.data),
+            data: Matrix::Halves(&halves),
             dim: features.dim,
             index,
         };

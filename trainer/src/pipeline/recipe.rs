@@ -80,8 +80,8 @@ pub(super) fn choose<S: Source>(
         .collect();
     let data: Vec<f32> = rows
         .iter()
-        .flat_map(|(_, at)| &features.data[at * features.dim..][..features.dim])
-        .copied()
+        .flat_map(|(_, at)| features.row(*at))
+        .map(|value| value.to_f32())
         .collect();
     let dims: Vec<usize> = references.iter().map(|reference| reference.dim as usize).collect();
     let classes: Vec<&ClassName> = plan.classes.iter().map(|class| &class.name).collect();

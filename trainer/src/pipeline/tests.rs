@@ -80,21 +80,20 @@ impl Source for Tables {
 impl Tables {
     fn read(&self, images: &[Digest], axes: &[usize]) -> Extraction {
         let complete = images.len() <= self.n_read;
-        let mut images: Vec<Digest> = images.iter().copied().take(self.n_read).collect();
-        images.sort();
         let row = |image: &Digest| {
             axes.iter()
                 .map(|axis| self.features[image][*axis])
                 .collect::<Vec<f32>>()
         };
+        let read: BTreeMap<Digest, Vec<f32>> = images
+            .iter()
+            .take(self.n_read)
+            .map(|image| (*image, row(image)))
+            .collect();
         Extraction {
-            features: Features {
-                dim: axes.len(),
-                rows: images.iter().copied().zip(0..).collect(),
-                data: images.iter().flat_map(row).collect(),
-            },
             n_cached: 0,
-            n_extracted: images.len(),
+            n_extracted: read.len(),
+            features: Features::of(&read),
             findings: Vec::new(),
             complete,
         }

@@ -7,6 +7,7 @@ use domain::dataset::{DatasetRow, Split};
 use domain::gate::policy::GatePolicy;
 use domain::job::{HeadMode, Stage};
 use domain::report::{Dial, TrainingReport};
+use half::f16;
 
 use crate::features::Features;
 use crate::head::{
@@ -26,7 +27,9 @@ struct Part {
 
 /// The images of a job whose features are there, in the order of their digests.
 pub(super) struct Samples<'a> {
-    features: &'a Features,
+    dim: usize,
+    /// All rows, where they lie.
+    halves: Vec<&'a [f16]>,
     parts: [Part; 3],
     pub(super) sealed_rows: Vec<&'a DatasetRow>,
 }
@@ -48,7 +51,8 @@ impl<'a> Samples<'a> {
             }
         }
         Self {
-            features,
+            dim: features.dim,
+            halves: features.halves(),
             parts,
             sealed_rows,
         }
@@ -56,8 +60,8 @@ impl<'a> Samples<'a> {
 
     pub(super) fn rows(&self, split: Split) -> Rows<'_> {
         Rows {
-            data: Matrix::Whole(&self.features.data),
-            dim: self.features.dim,
+            data: Matrix::Halves(&self.halves),
+            dim: self.dim,
             index: &self.parts[split as usize].index,
         }
     }

@@ -24,7 +24,7 @@ struct Memory {
 }
 
 impl JobQueue for Memory {
-    fn claim(&self, _: &WorkerId) -> Result<Option<ClaimedJob>, QueueError> {
+    fn claim(&self, _: &WorkerId, _: &str) -> Result<Option<ClaimedJob>, QueueError> {
         let next = self.waiting.lock().unwrap().pop_front();
         Ok(next.map(|input| ClaimedJob { input, attempt: 2 }))
     }
@@ -80,6 +80,7 @@ fn ended(queue: &Memory, artifacts: &Artifacts, pipeline: &Pipeline<'_>) -> Vec<
         queue,
         artifacts,
         id: &WorkerId("w".to_owned()),
+        kernel: "kernel",
         pipeline,
         clock_ms: &|| ticks.fetch_add(1, Ordering::Relaxed),
         timing: Timing {

@@ -10,11 +10,14 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::bundled;
-use crate::features::{Features, space};
+use crate::features::write::FLUSH_ROWS;
+use crate::features::{FeatureIndex, Features, IndexedSegment, LocalCopies, MemoryIndex, Space};
 
 /// A folder with images in it, and a door to it.
 struct Store {
     folder: TempDir,
+    copies: Option<TempDir>,
+    index: Arc<MemoryIndex>,
     runtime: tokio::runtime::Runtime,
     project: ProjectId,
     backbone: Backbone,
@@ -24,6 +27,8 @@ impl Store {
     fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            copies: None,
+            index: Arc::default(),
             runtime: tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .worker_threads(1)
@@ -39,6 +44,19 @@ impl Store {
         Artifacts::new(Arc::new(store), self.runtime.handle().clone())
     }
 
+    /// As another process sees it: it has verified nothing yet.
+    fn cache(&self) -> Cache {
+        let local = match &self.copies {
+            Some(copies) => LocalCopies::Folder(copies.path().to_path_buf()),
+            None => LocalCopies::Store(self.folder.path().to_path_buf()),
+        };
+        Cache::new(self.artifacts(), self.index.clone(), local)
+    }
+
+    fn space(&self) -> Digest {
+        Space::of(&self.backbone).digest()
+    }
+
     fn put(&self, bytes: &[u8]) -> Digest {
         let image = Digest::of(bytes);
         let key = ArtifactKey::image(&self.project, &image);
@@ -51,12 +69,12 @@ impl Store {
     }
 
     fn extract(&self, n_threads: usize, images: &[Digest], watch: &Watch) -> Result<Extraction, FeatureError> {
-        let artifacts = self.artifacts();
-        let fetched = fetch(&artifacts, &self.backbone, images, watch)?;
+        let cache = self.cache();
+        let fetched = fetch(&cache, &self.backbone, images, watch)?;
         let stop_at_ms = watch.stop_at_ms;
         extract_on(
             n_threads,
-            &artifacts,
+            &cache,
             &self.project,
             &self.backbone,
             fetched,
@@ -66,15 +84,13 @@ impl Store {
     }
 
     fn segments(&self) -> Vec<PathBuf> {
-        let folder = self
-            .folder
-            .path()
-            .join("features")
-            .join(space(&self.backbone).to_string());
+        let folder = self.folder.path().join("features").join(self.space().to_string());
         let Ok(entries) = std::fs::read_dir(folder) else {
             return Vec::new();
         };
-        entries.map(|entry| entry.unwrap().path()).collect()
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths
     }
 
     fn image_file(&self, image: &Digest) -> PathBuf {
@@ -82,6 +98,12 @@ impl Store {
             .path()
             .join(ArtifactKey::image(&self.project, image).to_string())
     }
+}
+
+/// Another file by this name: what is mapped of the one before stays as it is.
+fn replace(path: &std::path::Path, bytes: &[u8]) {
+    std::fs::remove_file(path).unwrap();
+    std::fs::write(path, bytes).unwrap();
 }
 
 fn photo(seed: u32) -> Vec<u8> {
@@ -140,8 +162,8 @@ impl Observer for Watch {
 }
 
 /// Bits, so that nothing hides behind a tolerance.
-fn bits(features: &Features) -> Vec<u32> {
-    features.data.iter().map(|value| value.to_bits()).collect()
+fn bits(features: &Features) -> Vec<u16> {
+    features.halves().concat().iter().map(|value| value.to_bits()).collect()
 }
 
 #[test]
@@ -156,7 +178,7 @@ fn rows_do_not_depend_on_threads_order_or_the_cache() {
     assert_eq!((first.n_cached, first.n_extracted, first.complete), (0, 9, true));
     assert_eq!(first.features.rows, second.features.rows);
     assert_eq!(bits(&first.features), bits(&second.features));
-    assert_eq!(first.features.data.len(), 9 * 1792);
+    assert_eq!(bits(&first.features).len(), 9 * 1792);
     let last = *watch.progress.lock().unwrap().last().unwrap();
     assert_eq!(
         (last.stage, last.done, last.total, last.left_ms),
@@ -191,10 +213,13 @@ fn a_row_is_the_engines_rounded_to_half() {
         .unwrap();
     let mut row = vec![0.0; 1792];
     store.backbone.stream().features(&prepared, &mut row).unwrap();
-    let rounded: Vec<f32> = row.iter().map(|value| f16::from_f32(*value).to_f32()).collect();
+    let rounded: Vec<f16> = row.iter().copied().map(f16::from_f32).collect();
     let extraction = store.extract(1, &images, &Watch::new()).unwrap();
     assert_eq!(extraction.features.get(&images[0]), Some(&rounded[..]));
-    assert!(rounded.iter().any(|value| value.abs() > 0.1), "the row says something");
+    assert!(
+        rounded.iter().any(|value| value.to_f32().abs() > 0.1),
+        "the row says something"
+    );
 }
 
 #[test]
@@ -235,7 +260,7 @@ fn damaged_segments_are_recomputed_and_healed() {
     let mut flipped = whole.clone();
     flipped[500] ^= 1;
     for damaged in [&whole[..whole.len() / 2], &flipped, b""] {
-        std::fs::write(&segments[0], damaged).unwrap();
+        replace(&segments[0], damaged);
         let again = store.extract(2, &images, &Watch::new()).unwrap();
         assert_eq!((again.n_cached, again.n_extracted), (0, 5));
         assert_eq!(bits(&again.features), bits(&first.features));
@@ -245,9 +270,87 @@ fn damaged_segments_are_recomputed_and_healed() {
             "the same rows make the same file"
         );
     }
-    // A stray file among the segments disturbs nothing.
+    // One that was lost altogether, of which the index still knows.
+    std::fs::remove_file(&segments[0]).unwrap();
+    let again = store.extract(2, &images, &Watch::new()).unwrap();
+    assert_eq!((again.n_cached, again.n_extracted), (0, 5));
+    assert_eq!(bits(&again.features), bits(&first.features));
+    // A stray file among the segments disturbs nothing, nor does one of another width under a right name.
     std::fs::write(segments[0].with_file_name("stray"), b"?").unwrap();
-    assert_eq!(store.extract(1, &images, &Watch::new()).unwrap().n_cached, 5);
+    let row = [f16::ONE; 3];
+    let (name, narrow) = crate::features::segment::encode(3, &[(images[0], &row[..])]);
+    std::fs::write(segments[0].with_file_name(name.to_string()), narrow).unwrap();
+    let known = IndexedSegment {
+        segment: name,
+        images: images.clone(),
+    };
+    store.index.add(&store.space(), &known).unwrap();
+    let cached = store.extract(1, &images, &Watch::new()).unwrap();
+    assert_eq!(cached.n_cached, 5);
+    assert_eq!(bits(&cached.features), bits(&first.features));
+}
+
+#[test]
+fn an_index_that_forgot_or_lies_changes_no_row() {
+    let mut store = Store::new();
+    let images = store.put_photos(6);
+    let first = store.extract(2, &images[..3], &Watch::new()).unwrap();
+    store.extract(2, &images[3..], &Watch::new()).unwrap();
+    let all = store.extract(2, &images, &Watch::new()).unwrap();
+    let known = store.index.segments(&store.space()).unwrap();
+    assert_eq!((all.n_cached, known.len()), (6, 2));
+
+    store.index = Arc::default();
+    let again = store.extract(2, &images, &Watch::new()).unwrap();
+    assert_eq!(again.n_cached, 6, "the store is listed");
+    assert_eq!(
+        store.index.segments(&store.space()).unwrap(),
+        known,
+        "and the index made new"
+    );
+
+    let lie = |segment: Digest, of: &[Digest]| {
+        let mut images = of.to_vec();
+        images.sort();
+        store
+            .index
+            .add(&store.space(), &IndexedSegment { segment, images })
+            .unwrap();
+    };
+    lie(known[0].segment, &images);
+    lie(known[1].segment, &images[..2]);
+    lie(Digest::of(b"no such segment"), &images);
+    let again = store.extract(2, &images, &Watch::new()).unwrap();
+    assert_eq!(bits(&again.features), bits(&all.features));
+    assert_eq!(again.n_cached + again.n_extracted, 6);
+    let honest = store.index.segments(&store.space()).unwrap();
+    assert!(honest.iter().all(|one| one.segment != Digest::of(b"no such segment")));
+    assert_eq!(first.features.get(&images[1]), again.features.get(&images[1]));
+}
+
+#[test]
+fn rows_of_a_store_elsewhere_are_mapped_from_verified_copies() {
+    let mut store = Store::new();
+    store.copies = Some(tempfile::tempdir().unwrap());
+    let images = store.put_photos(4);
+    let first = store.extract(2, &images, &Watch::new()).unwrap();
+    let copies = store.copies.as_ref().unwrap().path().to_path_buf();
+    let copy = store.segments()[0]
+        .strip_prefix(store.folder.path())
+        .map(|path| copies.join(path))
+        .unwrap();
+    let whole = std::fs::read(&copy).unwrap();
+    // What is mapped stays, whatever becomes of copy and object.
+    let cached = store.extract(1, &images, &Watch::new()).unwrap();
+    for damaged in [&whole[..100], &[&whole[..], b"?"].concat(), b""] {
+        replace(&copy, damaged);
+        let again = store.extract(1, &images, &Watch::new()).unwrap();
+        assert_eq!((again.n_cached, bits(&again.features)), (4, bits(&first.features)));
+        assert_eq!(std::fs::read(&copy).unwrap(), whole, "fetched again");
+    }
+    std::fs::remove_file(&copy).unwrap();
+    std::fs::remove_file(&store.segments()[0]).unwrap();
+    assert_eq!(bits(&cached.features), bits(&first.features));
 }
 
 #[test]
@@ -303,22 +406,32 @@ fn a_cancelled_extraction_ends_soon_and_keeps_its_rows() {
 }
 
 #[test]
-fn rows_are_flushed_while_the_work_goes_on() {
-    // What a killed worker leaves behind: whole segments of what was done, nothing half-written.
-    let store = Store::new();
-    let images = store.put_photos(u32::try_from(SEGMENT_ROWS).unwrap() + 3);
-    let extraction = store.extract(2, &images, &Watch::new()).unwrap();
-    assert!(extraction.complete);
-    let segments = store.segments();
-    assert_eq!(segments.len(), 2);
-    let smaller = segments
-        .iter()
-        .min_by_key(|path| std::fs::metadata(path).unwrap().len())
+fn rows_are_written_while_the_work_goes_on_and_merged_at_its_end() {
+    let mut store = Store::new();
+    let n = u32::try_from(FLUSH_ROWS).unwrap() + 40;
+    let images = store.put_photos(n);
+    // What a killed worker leaves behind: small segments of what was done.
+    let watch = Watch {
+        cancel_at_ms: u64::from(n - 10) * REPORT_EVERY_MS,
+        ..Watch::new()
+    };
+    assert!(store.extract(2, &images, &watch).is_err());
+    let small = store.segments();
+    // One is due after so much time, and the clock moves with every image.
+    assert!(small.len() > n as usize / 25, "{}", small.len());
+    // It was killed before it told the index of all of them.
+    let known = store.index.segments(&store.space()).unwrap();
+    store
+        .index
+        .remove(&store.space(), &[known[0].segment, known[2].segment])
         .unwrap();
-    std::fs::remove_file(smaller).unwrap();
-    let after_kill = store.extract(2, &images, &Watch::new()).unwrap();
-    assert_eq!((after_kill.n_cached, after_kill.n_extracted), (SEGMENT_ROWS, 3));
-    assert_eq!(bits(&after_kill.features), bits(&extraction.features));
+    let rest = store.extract(2, &images, &Watch::new()).unwrap();
+    assert_eq!((rest.n_cached, rest.complete), (n as usize - 10, true));
+    assert_eq!(store.segments().len(), small.len() + 1, "those of this run are one now");
+    store.index = Arc::default();
+    let again = store.extract(2, &images, &Watch::new()).unwrap();
+    assert_eq!(again.n_cached, n as usize);
+    assert_eq!(bits(&again.features), bits(&rest.features));
 }
 
 #[test]
