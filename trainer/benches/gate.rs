@@ -104,6 +104,7 @@ fn report(world: &World, policy: &GatePolicy) -> usize {
             digest: Digest::of(b"candidate"),
         },
         is_appended: true,
+        baseline_logits: None,
         baseline: Some(JudgedHead {
             head: &world.baseline,
             digest: Digest::of(b"baseline"),

@@ -98,7 +98,7 @@ impl Output {
     }
 
     /// An error, as a sentence or as JSON.
-    pub(crate) fn error(&self, error: &ClientError) {
+    pub(super) fn error(&self, error: &ClientError) {
         self.clear_progress();
         if self.json {
             let text = serde_json::to_string(&error.to_problem()).expect("a problem serialises to JSON");

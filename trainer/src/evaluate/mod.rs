@@ -23,7 +23,7 @@ use domain::scores::SealedScores;
 
 use crate::evaluate::bootstrap::{Paired, recall_changes};
 use crate::evaluate::metrics::{Answered, expected_calibration_error};
-use crate::head::{Head, HeadError, Rows};
+use crate::head::{Head, HeadError, Logits, Rows};
 
 pub use bootstrap::{Bootstrap, N_DRAWS};
 pub use curve::{average_precision, curve, points};
@@ -75,6 +75,8 @@ pub struct EvaluationInput<'a> {
     pub is_appended: bool,
     /// The model it was cloned from.
     pub baseline: Option<JudgedHead<'a>>,
+    /// Its logits on every row of the matrix that the features are rows of, where they are known.
+    pub baseline_logits: Option<&'a Logits>,
     /// What losses add up from.
     pub anchor: AnchorHead<'a>,
     /// How bounds on changes are drawn.
@@ -107,12 +109,12 @@ pub fn evaluate(input: &EvaluationInput<'_>) -> Result<Measured, HeadError> {
         Ok(match input.baseline {
             // Old rows that were refitted have logits of their own.
             Some(baseline) if !input.is_appended => {
-                let old = baseline.head.logits(features)?;
+                let old = baseline.head.logits_known(input.baseline_logits, features)?;
                 let new = input.candidate.head.logits(features)?;
                 (Some(Scores::of(&old)), Scores::of(&new))
             }
             Some(baseline) => {
-                let old = baseline.head.logits(features)?;
+                let old = baseline.head.logits_known(input.baseline_logits, features)?;
                 let before = Scores::of(&old);
                 let added = input.candidate.head.rows_from(n_old);
                 // A product needs rows; where none was added, both say the same.

@@ -89,6 +89,7 @@ fn measured() -> Measured {
             digest: Digest::of(b"candidate"),
         },
         is_appended: true,
+        baseline_logits: None,
         baseline: Some(JudgedHead {
             head: &baseline,
             digest: Digest::of(b"baseline"),

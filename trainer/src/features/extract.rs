@@ -32,8 +32,8 @@ use crate::observer::Observer;
 const CONCURRENT_READS: usize = 4;
 /// Bytes of files that are read and not yet decoded, KiB; a larger file is read alone.
 const READ_KIB: u32 = 64 * 1024;
-/// Pixels that are decoded at once; as many as the largest image has.
-const DECODED_PIXELS: u64 = images::MAX_PIXELS;
+/// Bytes of images that are decoded at once: as many as the largest photo takes. What takes more is decoded alone.
+const DECODED_BYTES: u64 = 3 * images::MAX_PIXELS;
 /// Least time between two progress reports.
 const REPORT_EVERY_MS: u64 = 250;
 /// How often cancellation and deadline are looked at while no image becomes ready.
@@ -88,7 +88,7 @@ fn extract_on(
     let stop = AtomicBool::new(todo.is_empty());
     let (read, to_compute) = sync_channel(n_threads);
     let to_compute = Mutex::new(to_compute);
-    let decoding = Budget::new(DECODED_PIXELS);
+    let decoding = Budget::new(DECODED_BYTES);
     let (computed, collected) = sync_channel(2 * n_threads);
     std::thread::scope(|scope| {
         let (stop, todo) = (&stop, &todo);
@@ -234,7 +234,7 @@ fn feature(
         let message = format!("image {} was left out: {error}", image.short());
         left_out(FindingKind::Undecodable, message)
     };
-    let decoded = images::decode_held(bytes, |n_pixels| decoding.hold(n_pixels));
+    let decoded = images::decode_held(bytes, |size_bytes| decoding.hold(size_bytes));
     let (decoded, held) = decoded.map_err(|error| undecodable(error.to_string()))?;
     let prepared = backbone
         .preprocessing()

@@ -11,7 +11,7 @@ use half::f16;
 use rayon::prelude::*;
 
 use super::cache::{Cache, Opened};
-use super::segment::Segment;
+use super::segment::{Number, Segment};
 use super::{Block, FeatureError, Features, IndexedSegment, Place, Space};
 use crate::artifacts::ArtifactKey;
 use crate::observer::Observer;
@@ -21,6 +21,7 @@ use crate::observer::Observer;
 pub struct Fetched {
     pub(super) space: Digest,
     pub(super) dim: usize,
+    number_bytes: usize,
     /// All images that were asked for, in order.
     images: Vec<Digest>,
     /// Where each one's row lies.
@@ -32,13 +33,30 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    fn new(space: Digest, dim: usize, asked: &[Digest]) -> Self {
+    /// Finds what is cached of these images in a space of rows of `dim` such numbers.
+    pub(super) fn look_up<T: Number>(
+        cache: &Cache,
+        space: Digest,
+        dim: usize,
+        asked: &[Digest],
+        observer: &dyn Observer,
+    ) -> Result<Self, FeatureError> {
+        let mut fetched = Self::new(space, dim, size_of::<T>(), asked);
+        let named = from_index(cache, &mut fetched, observer)?;
+        if !fetched.is_full() {
+            from_store(cache, &mut fetched, &named, observer)?;
+        }
+        Ok(fetched)
+    }
+
+    fn new(space: Digest, dim: usize, number_bytes: usize, asked: &[Digest]) -> Self {
         let mut images = asked.to_vec();
         images.sort_unstable();
         images.dedup();
         Self {
             space,
             dim,
+            number_bytes,
             places: vec![None; images.len()],
             images,
             blocks: Vec::new(),
@@ -94,6 +112,15 @@ impl Fetched {
         self.take(segment.images(), Block::Mapped(segment.clone()));
     }
 
+    /// The row of the image at this place of the order, where it was found in a segment.
+    pub(super) fn mapped_row<T: Number>(&self, at: usize) -> Option<&[T]> {
+        let Place { block, row } = self.places[at]?;
+        match &self.blocks[block] {
+            Block::Mapped(segment) => Some(segment.row(row)),
+            Block::Computed(_) => None,
+        }
+    }
+
     /// The rows that were found, in the order of their images.
     pub(super) fn into_features(self) -> Features {
         let found = self.images.into_iter().zip(self.places);
@@ -119,11 +146,8 @@ pub fn fetch(
     images: &[Digest],
     observer: &dyn Observer,
 ) -> Result<Fetched, FeatureError> {
-    let mut fetched = Fetched::new(Space::of(backbone).digest(), backbone.dim(), images);
-    let known = from_index(cache, &mut fetched, observer)?;
-    if !fetched.is_full() {
-        from_store(cache, &mut fetched, &known, observer)?;
-    }
+    let space = Space::of(backbone).digest();
+    let mut fetched = Fetched::look_up::<f16>(cache, space, backbone.dim(), images, observer)?;
     fetched.n_cached = fetched.places.iter().flatten().count();
     let mut seen = BTreeSet::new();
     for image in images {
@@ -201,7 +225,7 @@ fn open_all(
     let mut whole = Vec::with_capacity(opened.len());
     for (name, opened) in names.iter().zip(opened) {
         let damage = match opened {
-            Opened::Whole(segment) => match segment.check::<f16>(fetched.dim) {
+            Opened::Whole(segment) => match segment.check(fetched.dim, fetched.number_bytes) {
                 Ok(()) => {
                     whole.push((*name, segment));
                     continue;

@@ -7,6 +7,7 @@
 
 mod budget;
 mod cache;
+mod derived;
 mod extract;
 mod fetch;
 mod gc;
@@ -29,6 +30,7 @@ use crate::artifacts::ArtifactError;
 use segment::Segment;
 
 pub use cache::{Cache, LocalCopies};
+pub use derived::derived;
 pub use extract::{extract, extract_missing};
 pub use fetch::{Fetched, fetch};
 pub use gc::{Cleaned, GcOptions, gc};

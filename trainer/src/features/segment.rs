@@ -126,10 +126,10 @@ impl Segment {
         }
     }
 
-    /// Whether its rows are of `dim` numbers of this type, and lie in memory as that type needs it.
-    pub(super) fn check<T: Number>(&self, dim: usize) -> Result<(), SegmentError> {
-        let fits = self.dim == dim && self.number_bytes == size_of::<T>();
-        let is_aligned = self.bytes.as_ptr().align_offset(align_of::<T>()) == 0;
+    /// Whether its rows are of `dim` numbers of so many bytes, and lie in memory as such numbers need it.
+    pub(super) fn check(&self, dim: usize, number_bytes: usize) -> Result<(), SegmentError> {
+        let fits = self.width() == (dim, number_bytes);
+        let is_aligned = self.bytes.as_ptr().align_offset(number_bytes) == 0;
         if fits && is_aligned {
             Ok(())
         } else {
@@ -213,7 +213,7 @@ mod tests {
         for n in [0, 1, 5, 255] {
             let (name, bytes) = encoded(&rows(n));
             let segment = opened(&name, &bytes).unwrap();
-            segment.check::<f16>(3).unwrap();
+            segment.check(3, 2).unwrap();
             assert_eq!(segment.len(), usize::from(n));
             for (row, image) in segment.images().enumerate() {
                 let values: Vec<f32> = segment.row::<f16>(row).iter().map(|value| value.to_f32()).collect();
@@ -221,8 +221,8 @@ mod tests {
                 assert_eq!(values[1..], [-0.5, 65504.0]);
                 assert_eq!(segment.raw_row(row).len(), 6);
             }
-            assert_eq!(segment.check::<f64>(3), Err(SegmentError::Width));
-            assert_eq!(segment.check::<f16>(4), Err(SegmentError::Width));
+            assert_eq!(segment.check(3, 8), Err(SegmentError::Width));
+            assert_eq!(segment.check(4, 2), Err(SegmentError::Width));
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
         let (image, row) = (Digest::of(b"x"), [f64::MIN_POSITIVE, 1.0 / 3.0]);
         let (name, bytes) = encode(2, &[(image, &row[..])]);
         let segment = opened(&name, &bytes).unwrap();
-        segment.check::<f64>(2).unwrap();
+        segment.check(2, 8).unwrap();
         assert_eq!(segment.row::<f64>(0), row);
     }
 

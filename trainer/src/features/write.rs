@@ -4,7 +4,8 @@ use domain::ids::Digest;
 use half::f16;
 
 use super::cache::{Cache, Opened, hint};
-use super::{Block, FeatureError, Fetched, segment};
+use super::segment::{self, Number};
+use super::{Block, FeatureError, Fetched, IndexedSegment};
 use crate::artifacts::ArtifactKey;
 
 /// Rows of a segment while the work goes on.
@@ -110,18 +111,25 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// A segment of these rows, which are in the order of their images. Its name is its content's digest: whoever writes it
-    /// writes the same, and a damaged one is healed.
     fn put(&self, rows: &[Row]) -> Result<Digest, FeatureError> {
         let rows: Vec<(Digest, &[f16])> = rows.iter().map(|(image, row)| (*image, &row[..])).collect();
-        let (name, bytes) = segment::encode(self.dim, &rows);
-        let key = ArtifactKey::feature_segment(&self.space, &name);
-        self.cache.artifacts.replace(&key, bytes)?;
-        let indexed = super::IndexedSegment {
-            segment: name,
-            images: rows.iter().map(|(image, _)| *image).collect(),
-        };
-        hint(self.cache.index.add(&self.space, &indexed));
-        Ok(name)
+        put_segment(self.cache, &self.space, self.dim, &rows)
     }
+}
+
+/// Writes a segment of these rows, which are in the order of their images, and tells the index. Its name is its content's
+/// digest: whoever writes it writes the same, and a damaged one is healed.
+pub(super) fn put_segment<T: Number>(
+    cache: &Cache,
+    space: &Digest,
+    dim: usize,
+    rows: &[(Digest, &[T])],
+) -> Result<Digest, FeatureError> {
+    let (segment, bytes) = segment::encode(dim, rows);
+    cache
+        .artifacts
+        .replace(&ArtifactKey::feature_segment(space, &segment), bytes)?;
+    let images = rows.iter().map(|(image, _)| *image).collect();
+    hint(cache.index.add(space, &IndexedSegment { segment, images }));
+    Ok(segment)
 }

@@ -20,6 +20,8 @@ use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_ex
 pub struct AppendInput<'a> {
     /// The frozen rows, and the constants features are standardised by.
     pub baseline: &'a Head,
+    /// Its logits on every row of the matrix that `train` and `calibration` are rows of, where they are known.
+    pub baseline_logits: Option<&'a Logits>,
     /// Features of `train`, old and new classes.
     pub train: Rows<'a>,
     /// Their classes.
@@ -132,7 +134,7 @@ struct Calibration {
 impl Calibration {
     fn new(input: &AppendInput<'_>) -> Result<Self, HeadError> {
         let n_old = input.baseline.n_classes();
-        let old_logits = input.baseline.logits(&input.calibration)?;
+        let old_logits = input.baseline.logits_known(input.baseline_logits, &input.calibration)?;
         let (mut old, mut new) = (Vec::new(), Vec::new());
         for (z, label) in old_logits.iter().zip(input.calibration_labels) {
             let (top_idx, top) = top(z);
@@ -277,7 +279,7 @@ struct Append<'a> {
 
 impl<'a> Append<'a> {
     fn new(input: &AppendInput<'a>, standard: &Standard, n_old: usize) -> Result<Self, HeadError> {
-        let old_logits = input.baseline.logits(&input.train)?;
+        let old_logits = input.baseline.logits_known(input.baseline_logits, &input.train)?;
         let labels = input.train_labels;
         let is_new = |label: &usize| *label >= n_old;
         // Half on old images and half on new ones, within each half equal per class.

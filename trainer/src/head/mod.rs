@@ -83,6 +83,20 @@ impl Head {
         logits(features, self.dim, &self.weight, &self.bias)
     }
 
+    /// The same, taken from `known` where it is there: the logits of every row of the matrix that these are rows of.
+    ///
+    /// # Errors
+    /// As [`Self::logits`].
+    pub fn logits_known(&self, known: Option<&Logits>, features: &Rows<'_>) -> Result<Logits, HeadError> {
+        match known {
+            Some(known) => Ok(Logits {
+                n_classes: known.n_classes,
+                data: features.index.iter().flat_map(|row| known.row(*row)).copied().collect(),
+            }),
+            None => self.logits(features),
+        }
+    }
+
     /// The first `n` classes, as a head of their own.
     #[must_use]
     pub fn rows_to(&self, n: usize) -> Self {

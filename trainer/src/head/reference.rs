@@ -48,6 +48,7 @@ fn old_head() -> Head {
 fn append_input<'a>(baseline: &'a Head, l2_grid: &'a [f64], budget: &'a Budget) -> AppendInput<'a> {
     AppendInput {
         baseline,
+        baseline_logits: None,
         train: rows(&TRAIN),
         train_labels: &TRAIN_LABELS,
         calibration: rows(&CALIBRATION),

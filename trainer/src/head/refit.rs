@@ -12,13 +12,15 @@ use crate::head::cold::regularised;
 use crate::head::joint::{Grid, JointFit, check_images};
 use crate::head::passes::Features;
 use crate::head::rows::Rows;
-use crate::head::{Head, HeadError, Standard, balanced, log_sum_exp, real};
+use crate::head::{Head, HeadError, Logits, Standard, balanced, log_sum_exp, real};
 
 /// What a refit learns from. Classes are counted through: the baseline's, then the new ones.
 #[derive(Clone, Copy, Debug)]
 pub struct RefitInput<'a> {
     /// Where the old rows start, and the constants features are standardised by.
     pub baseline: &'a Head,
+    /// Its logits on every row of the matrix that `train` is rows of, where they are known.
+    pub baseline_logits: Option<&'a Logits>,
     /// Features of `train`, old and new classes.
     pub train: Rows<'a>,
     /// Their classes.
@@ -108,7 +110,7 @@ impl<'a> Refit<'a> {
         let teaching = input.config.distillation;
         let mut taught = Vec::new();
         if teaching > 0.0 {
-            for z in input.baseline.logits(&input.train)?.iter() {
+            for z in input.baseline.logits_known(input.baseline_logits, &input.train)?.iter() {
                 let total = log_sum_exp(z);
                 taught.extend(z.iter().map(|z| (z - total).exp()));
             }
@@ -218,6 +220,7 @@ mod tests {
         };
         use_it(&RefitInput {
             baseline: &clusters.baseline,
+            baseline_logits: None,
             train: rows,
             train_labels: &clusters.labels,
             calibration: rows,

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::panic::AssertUnwindSafe;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::jpeg;
@@ -90,8 +91,8 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb, ImageError> {
     decode_held(bytes, |_| ()).map(|(image, ())| image)
 }
 
-/// As [`decode`], asking for room first: `hold` is told how many pixels there will be before any is allocated, may wait, and
-/// what it returns comes back with the image, to be dropped with it.
+/// As [`decode`], asking for room first: `hold` is told how many bytes decoding will take at once before any is allocated, may
+/// wait, and what it returns comes back with the image, to be dropped with it.
 ///
 /// # Errors
 /// As [`decode`].
@@ -132,10 +133,11 @@ pub fn decode_held<H>(bytes: &[u8], hold: impl FnOnce(u64) -> H) -> Result<(Rgb,
         return Err(ImageError::Truncated { format: name });
     }
     // An orientation that cannot be read is one that nobody else applies either.
-    let orientation = decoder
-        .orientation()
-        .unwrap_or(image::metadata::Orientation::NoTransforms);
-    let held = hold(u64::from(width) * u64::from(height));
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let whole = decoder.total_bytes();
+    // Turning an image on its side needs it twice, and so does a decoder that keeps coefficients until all scans are there.
+    let is_double = turns(orientation) || (format == ImageFormat::Jpeg && jpeg::is_progressive(bytes));
+    let held = hold(if is_double { whole.saturating_mul(2) } else { whole });
     // Decoders promise not to panic; one that breaks the promise must not take a worker with it.
     let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
     let mut image = match decoded {
@@ -149,7 +151,7 @@ pub fn decode_held<H>(bytes: &[u8], hold: impl FnOnce(u64) -> H) -> Result<(Rgb,
     };
     image.apply_orientation(orientation);
     let rgb = if image.color().has_alpha() {
-        on_white(&image)
+        on_white(image)
     } else {
         image.into_rgb8()
     };
@@ -182,18 +184,28 @@ fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str), ImageError> {
     }
 }
 
-fn on_white(image: &DynamicImage) -> image::RgbImage {
-    let rgba = image.to_rgba8();
-    let mut rgb = image::RgbImage::new(rgba.width(), rgba.height());
-    for (to, from) in rgb.pixels_mut().zip(rgba.pixels()) {
-        let [colours @ .., alpha] = from.0;
-        let alpha = u32::from(alpha);
-        to.0 = colours.map(|colour| {
-            let mixed = (u32::from(colour) * alpha + 255 * (255 - alpha) + 127) / 255;
-            u8::try_from(mixed).expect("a mean of two bytes is a byte")
-        });
+/// Whether width and height change places.
+const fn turns(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    )
+}
+
+/// In the place of the pixels that there are.
+fn on_white(image: DynamicImage) -> image::RgbImage {
+    let (width, height) = (image.width(), image.height());
+    let mut bytes = image.into_rgba8().into_raw();
+    let n = bytes.len() / 4;
+    for at in 0..n {
+        let alpha = u32::from(bytes[at * 4 + 3]);
+        for colour in 0..3 {
+            let mixed = (u32::from(bytes[at * 4 + colour]) * alpha + 255 * (255 - alpha) + 127) / 255;
+            bytes[at * 3 + colour] = u8::try_from(mixed).expect("a mean of two bytes is a byte");
+        }
     }
-    rgb
+    bytes.truncate(n * 3);
+    image::RgbImage::from_raw(width, height, bytes).expect("three bytes are left of every four")
 }
 
 #[cfg(test)]

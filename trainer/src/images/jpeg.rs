@@ -34,6 +34,26 @@ pub(super) fn reaches_its_end(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether its pixels come in several scans, each a little sharper. Looks at the headers alone.
+pub(super) fn is_progressive(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some((marker, after)) = next_marker(bytes, at) {
+        match marker {
+            // The frame headers of sequential images; then those of progressive ones.
+            0xC0 | 0xC1 | 0xC3 | SCAN | END => return false,
+            0xC2 | 0xC6 | 0xCA | 0xCE => return true,
+            0xD0..=0xD7 | 0x01 | START => at = after,
+            _ => {
+                let Some([high, low]) = bytes.get(after..after + 2) else {
+                    return false;
+                };
+                at = after + usize::from(u16::from_be_bytes([*high, *low])).max(2);
+            }
+        }
+    }
+    false
+}
+
 /// The next marker from `at` on, and where it ends. Entropy-coded data, in which 0xFF is followed by 0, is passed over.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
@@ -50,6 +70,16 @@ fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_frame_header_says_whether_it_is_progressive() {
+        let table = [0xFF, 0xC4, 0, 4, 0xFF, 0xC2];
+        for (marker, expected) in [(0xC0, false), (0xC1, false), (0xC2, true)] {
+            let bytes = [&[0xFF, 0xD8][..], &table, &[0xFF, marker, 0, 2]].concat();
+            assert_eq!(is_progressive(&bytes), expected, "{marker:x}");
+            assert!(!is_progressive(&bytes[..9]), "cut off");
+        }
+    }
 
     #[test]
     fn only_a_whole_file_reaches_its_end() {

@@ -28,8 +28,10 @@ use crate::backbones::Backbones;
 use crate::evaluate::{
     AnchorHead, Bootstrap, EvaluationInput, JudgedHead, Measured, N_DRAWS, StructureInput, evaluate, structure,
 };
-use crate::features::{Cache, Extraction, FeatureError, Fetched, extract, extract_missing, fetch};
-use crate::head::HeadError;
+use crate::features::{
+    Cache, Extraction, FeatureError, Features, Fetched, Space, derived, extract, extract_missing, fetch,
+};
+use crate::head::{Head, HeadError, Logits, Matrix, Rows};
 use crate::observer::Observer;
 use crate::package::{
     HEAD_FILE, MANIFEST_FILE, METRICS_FILE, PackageError, REPORT_FILE, SCORES_FILE, VERDICT_FILE, canonical_json,
@@ -210,6 +212,9 @@ trait Source: Sized {
     /// The rest, as much as there is time for.
     fn extract(&self, fetched: Self::Fetched, stop_at_ms: u64) -> Result<Extraction, PipelineError>;
 
+    /// The logits of a head whose file has this digest, on every row of these features.
+    fn logits(&self, head: &Head, digest: &Digest, features: &Features) -> Result<Logits, PipelineError>;
+
     /// The backbone by each recipe that it may be taken with, its usual one first.
     fn recipes(&self) -> Vec<BackboneRef>;
 
@@ -256,6 +261,13 @@ impl Source for Stored<'_> {
         )?)
     }
 
+    fn logits(&self, head: &Head, digest: &Digest, features: &Features) -> Result<Logits, PipelineError> {
+        let (space, n_classes) = (Space::of(self.backbone).logits(digest), head.n_classes());
+        let compute = |rows: &[usize]| Ok::<_, PipelineError>(computed(head, features, rows)?.data);
+        let data = derived(self.cache, space, n_classes, features, self.observer, compute)?;
+        Ok(Logits { n_classes, data })
+    }
+
     fn recipes(&self) -> Vec<BackboneRef> {
         self.backbones.references()
     }
@@ -271,6 +283,15 @@ impl Source for Stored<'_> {
             ..*self
         }
     }
+}
+
+/// A head's logits on some rows of these features.
+fn computed(head: &Head, features: &Features, index: &[usize]) -> Result<Logits, HeadError> {
+    head.logits(&Rows {
+        data: Matrix::Halves(&features.halves()),
+        dim: features.dim,
+        index,
+    })
 }
 
 fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> Result<Outcome, PipelineError> {
@@ -297,9 +318,13 @@ fn run_on<S: Source>(source: &S, input: &JobInput, observer: &dyn Observer) -> R
     let source = taken.as_ref().unwrap_or(source);
     let reference = source.reference();
     let work = plan.work(input, extraction.n_extracted);
-    let samples = Samples::new(input, &plan, &extraction.features);
+    let mut samples = Samples::new(input, &plan, &extraction.features);
     let trained = stages.run(Stage::Train, |stages| {
         samples.check(&plan, extraction.complete, stages)?;
+        if let Some((baseline, head)) = input.baseline.as_ref().zip(plan.baseline_head.as_ref()) {
+            let logits = source.logits(head, &Digest::of(&baseline.head), &extraction.features)?;
+            samples.baseline_logits = Some(logits);
+        }
         let mut trained = train(input, &plan, &samples, extraction.complete, observer)?;
         trained.report.recipes = choice;
         Ok(trained)
@@ -404,6 +429,7 @@ fn evaluated(
             head,
             digest: Digest::of(&baseline.head),
         }),
+        baseline_logits: samples.baseline_logits.as_ref(),
         anchor: match (&input.anchor, &plan.anchor) {
             (None, _) => AnchorHead::Baseline,
             (Some(_), Some((head, classes))) => AnchorHead::Other { head, classes },

@@ -62,6 +62,11 @@ impl Source for Tables {
         Ok(self.read(&fetched, &self.views[self.view]))
     }
 
+    fn logits(&self, head: &Head, _: &Digest, features: &Features) -> Result<Logits, PipelineError> {
+        let all: Vec<usize> = (0..features.rows.len()).collect();
+        Ok(computed(head, features, &all)?)
+    }
+
     fn recipes(&self) -> Vec<BackboneRef> {
         (0..self.views.len())
             .map(|view| self.taking(view).reference())
@@ -102,7 +107,7 @@ impl Tables {
 
 /// Keeps what it is told; its clock stands where the test puts it.
 #[derive(Default)]
-struct Told {
+pub(crate) struct Told {
     now_ms: AtomicU64,
     cancelled: AtomicBool,
     cancel_in: Option<Stage>,

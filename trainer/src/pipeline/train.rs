@@ -11,7 +11,7 @@ use half::f16;
 
 use crate::features::Features;
 use crate::head::{
-    AppendInput, Budget, ColdInput, Head, JointFit, Matrix, RefitInput, Rows, fit_append, fit_cold, fit_refit,
+    AppendInput, Budget, ColdInput, Head, JointFit, Logits, Matrix, RefitInput, Rows, fit_append, fit_cold, fit_refit,
 };
 use crate::observer::Observer;
 use crate::pipeline::plan::Plan;
@@ -32,6 +32,8 @@ pub(super) struct Samples<'a> {
     halves: Vec<&'a [f16]>,
     parts: [Part; 3],
     pub(super) sealed_rows: Vec<&'a DatasetRow>,
+    /// The baseline's logits on all rows, where there is one.
+    pub(super) baseline_logits: Option<Logits>,
 }
 
 impl<'a> Samples<'a> {
@@ -55,6 +57,7 @@ impl<'a> Samples<'a> {
             halves: features.halves(),
             parts,
             sealed_rows,
+            baseline_logits: None,
         }
     }
 
@@ -174,6 +177,7 @@ fn refit(
 ) -> Result<Trained, PipelineError> {
     let refit = RefitInput {
         baseline,
+        baseline_logits: samples.baseline_logits.as_ref(),
         train: samples.rows(Split::Train),
         train_labels: samples.labels(Split::Train),
         calibration: samples.rows(Split::Calibration),
@@ -207,6 +211,7 @@ fn append(
     let budget = budget(&input.policy, plan);
     let append = AppendInput {
         baseline,
+        baseline_logits: samples.baseline_logits.as_ref(),
         train: samples.rows(Split::Train),
         train_labels: samples.labels(Split::Train),
         calibration: samples.rows(Split::Calibration),

@@ -63,7 +63,7 @@ async fn a_cancelled_job_of_another_arithmetic_ends() {
     let store = Store::new().await;
     let job = store.queued("j").await;
     assert!(store.claim_with("fma", 10).await.is_some());
-    jobs::cancel(&store.db, &job, None, 11).await.unwrap();
+    jobs::request_cancel(&store.db, &job, 11).await.unwrap();
     assert!(store.claim_with("plain", 10 + 2 * LEASE_US).await.is_none());
     assert_eq!(store.job(&job).await.state, JobState::Cancelled);
 }

@@ -145,6 +145,7 @@ fn evaluated(world: &JudgedWorld) -> Result<Measured> {
             digest: Digest::of(b"candidate"),
         },
         is_appended: world.way == Way::Append,
+        baseline_logits: None,
         baseline: (world.way != Way::Root).then_some(JudgedHead {
             head: &baseline,
             digest: Digest::of(b"baseline"),
