@@ -32,22 +32,25 @@ pub async fn of_space(db: &Db, space: &Digest) -> Result<Vec<IndexedSegment>, Db
         .collect()
 }
 
-/// Remembers a segment, in place of what was known of it.
+/// Remembers segments, in place of what was known of them.
 ///
 /// # Errors
 /// The database says no.
-pub async fn put(db: &Db, space: &Digest, segment: &IndexedSegment, now_us: i64) -> Result<(), DbError> {
+pub async fn put(db: &Db, space: &Digest, segments: &[IndexedSegment], now_us: i64) -> Result<(), DbError> {
     const SQL: &str = "INSERT INTO feature_segments (space, segment, images, created_us) VALUES ($1, $2, $3, $4) \
         ON CONFLICT (space, segment) DO UPDATE SET images = excluded.images";
-    let images: Vec<u8> = segment.images.iter().flat_map(|image| *image.as_bytes()).collect();
-    on!(db, pool => sqlx::query(SQL)
-        .bind(space.to_string())
-        .bind(segment.segment.to_string())
-        .bind(&images)
-        .bind(now_us)
-        .execute(pool)
-        .await
-        .map(drop))?;
+    in_transaction!(db, connection => {
+        for segment in segments {
+            let images: Vec<u8> = segment.images.iter().flat_map(|image| *image.as_bytes()).collect();
+            sqlx::query(SQL)
+                .bind(space.to_string())
+                .bind(segment.segment.to_string())
+                .bind(images)
+                .bind(now_us)
+                .execute(&mut *connection)
+                .await?;
+        }
+    });
     Ok(())
 }
 

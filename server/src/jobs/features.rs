@@ -32,10 +32,10 @@ impl FeatureIndex for DbFeatureIndex {
             .map_err(failed("looking features up"))
     }
 
-    fn add(&self, space: &Digest, segment: &IndexedSegment) -> Result<(), IndexError> {
+    fn add(&self, space: &Digest, segments: &[IndexedSegment]) -> Result<(), IndexError> {
         self.runtime
-            .block_on(feature_segments::put(&self.db, space, segment, self.clock.now_us()))
-            .map_err(failed("remembering a segment of features"))
+            .block_on(feature_segments::put(&self.db, space, segments, self.clock.now_us()))
+            .map_err(failed("remembering segments of features"))
     }
 
     fn remove(&self, space: &Digest, segments: &[Digest]) -> Result<(), IndexError> {

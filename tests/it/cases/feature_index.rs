@@ -68,10 +68,10 @@ fn keeps_what_it_is_told(index: &dyn FeatureIndex) -> Result<()> {
     ensure!(index.spaces()?.is_empty() && index.segments(&here)?.is_empty());
     let mut told = vec![segment("a", 0..5), segment("b", 3..9), segment("empty", 0..0)];
     for one in &told {
-        index.add(&here, one)?;
-        index.add(&here, one)?;
+        index.add(&here, std::slice::from_ref(one))?;
+        index.add(&here, std::slice::from_ref(one))?;
     }
-    index.add(&there, &told[0])?;
+    index.add(&there, &told[..1])?;
     told.sort_by_key(|one| one.segment);
     ensure!(index.segments(&here)? == told, "in order of their names, each once");
     ensure!(index.segments(&there)?.len() == 1, "spaces are apart");
@@ -79,7 +79,7 @@ fn keeps_what_it_is_told(index: &dyn FeatureIndex) -> Result<()> {
     spaces.sort();
     ensure!(index.spaces()? == spaces);
 
-    index.add(&here, &segment("a", 20..22))?;
+    index.add(&here, &[segment("a", 20..22)])?;
     let now = index.segments(&here)?;
     ensure!(
         now.len() == 3 && now.contains(&segment("a", 20..22)),
@@ -100,7 +100,7 @@ fn is_told_by_many(index: &dyn FeatureIndex) -> Result<()> {
         let tell = |thread: u32| {
             for turn in 0..10 {
                 let name = format!("{thread} {turn}");
-                index.add(&space, &segment(&name, turn..turn + 3))?;
+                index.add(&space, &[segment(&name, turn..turn + 3)])?;
                 if turn % 2 == 0 {
                     index.remove(&space, &[digest(&name)])?;
                 }
@@ -122,9 +122,7 @@ fn holds_a_hundred_thousand(index: &dyn FeatureIndex) -> Result<()> {
     let told: Vec<IndexedSegment> = (0..13)
         .map(|i| segment(&format!("large {i}"), i * ROWS..(i + 1) * ROWS))
         .collect();
-    for one in &told {
-        index.add(&space, one)?;
-    }
+    index.add(&space, &told)?;
     let known = index.segments(&space)?;
     let n: usize = known.iter().map(|one| one.images.len()).sum();
     ensure!(n == 106_496, "{n}");

@@ -142,13 +142,17 @@ impl Cache {
         })
     }
 
-    /// Tells the index of a segment.
-    pub(super) fn remember(&self, space: &Digest, name: &Digest, segment: &Segment) {
-        let indexed = IndexedSegment {
-            segment: *name,
-            images: segment.images().collect(),
-        };
-        hint(self.index.add(space, &indexed));
+    /// Tells the index of segments.
+    pub(super) fn remember<'a>(&self, space: &Digest, segments: impl Iterator<Item = (&'a Digest, &'a Segment)>) {
+        let indexed: Vec<IndexedSegment> = segments
+            .map(|(name, segment)| IndexedSegment {
+                segment: *name,
+                images: segment.images().collect(),
+            })
+            .collect();
+        if !indexed.is_empty() {
+            hint(self.index.add(space, &indexed));
+        }
     }
 
     /// Takes a segment that is gone or damaged out of the index. A damaged one is taken out of the store too, so that

@@ -178,12 +178,10 @@ fn from_index(cache: &Cache, fetched: &mut Fetched, observer: &dyn Observer) -> 
             return Ok(named);
         }
         let names: Vec<Digest> = chosen.keys().copied().collect();
-        for (name, segment) in open_all(cache, fetched, &names, observer)? {
-            if !segment.images().eq(chosen[&name].iter().copied()) {
-                cache.remember(&fetched.space, &name, &segment);
-            }
-            fetched.take_segment(&segment);
-        }
+        let opened = open_all(cache, fetched, &names, observer)?;
+        let is_lie = |(name, segment): &(&Digest, &Segment)| !segment.images().eq(chosen[*name].iter().copied());
+        cache.remember(&fetched.space, pairs(&opened).filter(is_lie));
+        opened.iter().for_each(|(_, segment)| fetched.take_segment(segment));
     }
 }
 
@@ -201,11 +199,14 @@ fn from_store(
         .map(|(_, name)| name)
         .filter(|name| !named.contains(name))
         .collect();
-    for (name, segment) in open_all(cache, fetched, &names, observer)? {
-        cache.remember(&fetched.space, &name, &segment);
-        fetched.take_segment(&segment);
-    }
+    let opened = open_all(cache, fetched, &names, observer)?;
+    cache.remember(&fetched.space, pairs(&opened));
+    opened.iter().for_each(|(_, segment)| fetched.take_segment(segment));
     Ok(())
+}
+
+fn pairs(opened: &[(Digest, Segment)]) -> impl Iterator<Item = (&Digest, &Segment)> {
+    opened.iter().map(|(name, segment)| (name, segment))
 }
 
 /// Maps segments on all cores; those that are gone, damaged or of another width are discarded.

@@ -118,7 +118,7 @@ impl Cleaner<'_> {
                     if !known.contains(name) {
                         cleaned.n_reindexed += 1;
                         if !self.options.dry_run {
-                            self.cache.remember(&self.space, name, &segment);
+                            self.cache.remember(&self.space, std::iter::once((name, &segment)));
                         }
                     }
                     let (name, is_old) = (*name, self.is_old(object));
@@ -186,7 +186,7 @@ impl Cleaner<'_> {
                 let images = rows.iter().map(|(image, _)| *image).collect();
                 self.cache
                     .index
-                    .add(&self.space, &IndexedSegment { segment: name, images })?;
+                    .add(&self.space, &[IndexedSegment { segment: name, images }])?;
             }
             written.insert(name);
         }

@@ -35,11 +35,11 @@ pub trait FeatureIndex: Send + Sync {
     /// The index cannot be reached.
     fn segments(&self, space: &Digest) -> Result<Vec<IndexedSegment>, IndexError>;
 
-    /// Remembers a segment, in place of what it knew of it.
+    /// Remembers segments, in place of what it knew of them.
     ///
     /// # Errors
     /// The index cannot be reached.
-    fn add(&self, space: &Digest, segment: &IndexedSegment) -> Result<(), IndexError>;
+    fn add(&self, space: &Digest, segments: &[IndexedSegment]) -> Result<(), IndexError>;
 
     /// Forgets these segments; those that it does not know are no error.
     ///
@@ -70,10 +70,12 @@ impl FeatureIndex for MemoryIndex {
             .collect())
     }
 
-    fn add(&self, space: &Digest, segment: &IndexedSegment) -> Result<(), IndexError> {
+    fn add(&self, space: &Digest, segments: &[IndexedSegment]) -> Result<(), IndexError> {
         let mut spaces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let segments = spaces.entry(*space).or_default();
-        segments.insert(segment.segment, segment.images.clone());
+        for segment in segments {
+            let known = spaces.entry(*space).or_default();
+            known.insert(segment.segment, segment.images.clone());
+        }
         Ok(())
     }
 

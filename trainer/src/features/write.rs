@@ -130,6 +130,6 @@ pub(super) fn put_segment<T: Number>(
         .artifacts
         .replace(&ArtifactKey::feature_segment(space, &segment), bytes)?;
     let images = rows.iter().map(|(image, _)| *image).collect();
-    hint(cache.index.add(space, &IndexedSegment { segment, images }));
+    hint(cache.index.add(space, &[IndexedSegment { segment, images }]));
     Ok(segment)
 }

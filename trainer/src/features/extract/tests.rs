@@ -284,7 +284,7 @@ fn damaged_segments_are_recomputed_and_healed() {
         segment: name,
         images: images.clone(),
     };
-    store.index.add(&store.space(), &known).unwrap();
+    store.index.add(&store.space(), &[known]).unwrap();
     let cached = store.extract(1, &images, &Watch::new()).unwrap();
     assert_eq!(cached.n_cached, 5);
     assert_eq!(bits(&cached.features), bits(&first.features));
@@ -314,7 +314,7 @@ fn an_index_that_forgot_or_lies_changes_no_row() {
         images.sort();
         store
             .index
-            .add(&store.space(), &IndexedSegment { segment, images })
+            .add(&store.space(), &[IndexedSegment { segment, images }])
             .unwrap();
     };
     lie(known[0].segment, &images);

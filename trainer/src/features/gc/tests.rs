@@ -61,7 +61,7 @@ impl Store {
         let images = rows.iter().map(|(image, _)| *image).collect();
         self.cache
             .index
-            .add(&space, &IndexedSegment { segment, images })
+            .add(&space, &[IndexedSegment { segment, images }])
             .unwrap();
         segment
     }
@@ -172,7 +172,7 @@ fn verify_names_what_is_wrong() {
         segment: lied,
         images: vec![image(1)],
     };
-    store.cache.index.add(&store.space, &lie).unwrap();
+    store.cache.index.add(&store.space, &[lie]).unwrap();
     store.cache.index.remove(&store.space, &[unindexed]).unwrap();
     let found = store.verify();
     let mut kinds: Vec<CacheFault> = found.findings.iter().map(|finding| finding.kind).collect();
