@@ -5,6 +5,10 @@
     reason = "the kernel's loads and stores, behind one assertion of lengths"
 )]
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use super::lanes::neon::Neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::lanes::wasm::Simd128;
 use super::lanes::{Lanes, fused, sweep};
 use super::{GROUP, Isa, groups};
 use crate::Activation;
@@ -105,6 +109,10 @@ impl Depthwise {
                 Isa::Avx2 => self.registers_avx2(group, rows),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512 => self.registers_avx512(group, rows),
+                #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+                Isa::Neon => self.registers::<Neon, 7>(group, rows),
+                #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                Isa::Simd128 => self.registers::<Simd128, 4>(group, rows),
             }
         }
         if !fused(self.activation) {

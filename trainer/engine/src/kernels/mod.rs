@@ -46,21 +46,34 @@ pub(crate) enum Isa {
     /// AVX-512; the same operations in the same order as AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// NEON with fused multiply-add; the same operations in the same order as AVX2.
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+    Neon,
+    /// WebAssembly's 128-bit registers; the same operations in the same order as the baseline.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
 }
 
 impl Isa {
     /// All that this machine has, the best one last.
     pub(crate) fn available() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only x86 has more to add"))]
-        let mut all = vec![Self::Plain];
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            all.push(Self::Avx2);
-            if std::arch::is_x86_feature_detected!("avx512f") {
-                all.push(Self::Avx512);
-            }
-        }
-        all
+        let avx2 = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+        let all = [
+            (Self::Plain, true),
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx2, avx2),
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx512, avx2 && std::arch::is_x86_feature_detected!("avx512f")),
+            // What these targets have is known when they are compiled.
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            (Self::Neon, true),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            (Self::Simd128, true),
+        ];
+        // Miri knows the baseline's instructions only.
+        let there = |(isa, there): &(Self, bool)| *there && (!cfg!(miri) || *isa == Self::Plain);
+        all.into_iter().filter(there).map(|(isa, _)| isa).collect()
     }
 
     /// The best this machine has.
@@ -74,6 +87,10 @@ impl Isa {
             Self::Plain => "f32-mul-add-2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 | Self::Avx512 => "f32-fma-2",
+            #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+            Self::Neon => "f32-fma-2",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => "f32-mul-add-2",
         }
     }
 }

@@ -7,6 +7,10 @@
 
 use std::ops::Range;
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+use super::lanes::neon::Neon;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::lanes::wasm::Simd128;
 use super::lanes::{Lanes, fused, sweep};
 use super::{GROUP, Isa, groups};
 use crate::Activation;
@@ -146,6 +150,11 @@ impl Packed {
                 Isa::Avx2 => self.panels_avx2(panels.clone(), m, a, to),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512 => self.panels_avx512(panels.clone(), m, a, to),
+                // Six rows by four registers: 24 of 32 hold sums.
+                #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+                Isa::Neon => self.panels::<Neon, Neon, 2, 6, 12>(panels.clone(), m, a, to),
+                #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                Isa::Simd128 => self.panels::<Simd128, Simd128, 2, 2, 4>(panels.clone(), m, a, to),
             }
         }
         if !fused(self.activation) {
