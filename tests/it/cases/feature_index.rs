@@ -96,8 +96,8 @@ fn keeps_what_it_is_told(index: &dyn FeatureIndex) -> Result<()> {
 
 fn is_told_by_many(index: &dyn FeatureIndex) -> Result<()> {
     let space = digest("many");
-    std::thread::scope(|scope| {
-        let tell = |thread: u32| {
+    std::thread::scope(|scope| -> Result<()> {
+        let tell = |thread: u32| -> Result<()> {
             for turn in 0..10 {
                 let name = format!("{thread} {turn}");
                 index.add(&space, &[segment(&name, turn..turn + 3)])?;

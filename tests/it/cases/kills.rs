@@ -10,6 +10,8 @@ use domain::api::JobResult;
 use domain::event::{EventKind, JobEvent};
 use domain::ids::JobId;
 use domain::job::{Job, JobState, Stage};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use serde_json::{Value, json};
 use tokio::process::Child;
 
@@ -29,7 +31,7 @@ const KILLS: usize = 4;
 
 pub(super) async fn of_two_workers(world: Arc<World>) -> Result<Done> {
     let n_kills = number("REHEAD_KILLS")?.map_or(KILLS, |n| usize::try_from(n).unwrap_or(KILLS));
-    let mut draw = Draw(number("REHEAD_SEED")?.unwrap_or(5));
+    let mut draw = ChaCha8Rng::seed_from_u64(number("REHEAD_SEED")?.unwrap_or(5));
     let photos = photos::few("baseline.zip", PHOTOS, 0)?;
 
     let quiet = world.node(Database::Sqlite).await?;
@@ -63,19 +65,6 @@ fn number(name: &str) -> Result<Option<u64>> {
     match std::env::var(name) {
         Ok(text) => Ok(Some(text.parse().map_err(|error| eyre!("{name}={text}: {error}"))?)),
         Err(_) => Ok(None),
-    }
-}
-
-/// Numbers from a seed (splitmix64).
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 
@@ -127,16 +116,16 @@ impl Round {
 
     /// Kills workers up to `n_left` times, lets both jobs end, and looks at what is left. How many kills there were, how many
     /// of them while photos were read, and what the jobs made.
-    async fn run(mut self, n_left: usize, draw: &mut Draw) -> Result<(usize, usize, Vec<Made>)> {
+    async fn run(mut self, n_left: usize, draw: &mut ChaCha8Rng) -> Result<(usize, usize, Vec<Made>)> {
         let (mut killed, mut n_in_extract) = (vec![0; self.jobs.len()], 0);
         for _ in 0..n_left.min(MOST_OF_A_JOB * self.jobs.len()) {
-            let mut victim = usize::try_from(draw.next() % 2)?;
+            let mut victim = usize::try_from(draw.next_u64() % 2)?;
             if killed[victim] == MOST_OF_A_JOB {
                 victim = 1 - victim;
             }
             let attempt = i64::try_from(killed[victim])? + 1;
             // Two in a thousand come when everything is read and the segments are merged.
-            let share = i64::try_from(draw.next() % 1_002)?.min(1_000);
+            let share = i64::try_from(draw.next_u64() % 1_002)?.min(1_000);
             n_in_extract += usize::from(self.reached(victim, attempt, share).await?);
             self.workers[victim].kill().await?;
             self.workers[victim] = self.node.spawn_worker(&self.binary)?;
