@@ -9,7 +9,7 @@ use crate::kernels::{Depthwise, Gate, Isa, Packed};
 use crate::recipe::Taken;
 use crate::spec::Padded;
 use crate::weights::{self, LayerWeights};
-use crate::{Activation, EngineError, LayerKind, Preprocessing, Recipe, Spec, Stream};
+use crate::{Activation, EngineError, Kernel, LayerKind, Preprocessing, Recipe, Spec, Stream};
 
 /// A frozen feature extractor. Cheap to clone; every clone shares the packed weights, whatever it takes from them.
 #[derive(Clone)]
@@ -71,7 +71,21 @@ impl Backbone {
         preprocessing: Preprocessing,
         safetensors: &[u8],
     ) -> Result<Self, EngineError> {
-        Self::load_for(Isa::detect(), spec, recipe, preprocessing, safetensors)
+        Self::load_with(Kernel::best(), spec, recipe, preprocessing, safetensors)
+    }
+
+    /// The same, to be computed by this kernel.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with(
+        kernel: Kernel,
+        spec: Spec,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        safetensors: &[u8],
+    ) -> Result<Self, EngineError> {
+        Self::load_for(kernel.isa(), spec, recipe, preprocessing, safetensors)
     }
 
     pub(crate) fn load_for(
