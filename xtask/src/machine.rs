@@ -10,18 +10,53 @@ use crate::process::{answer, program, root, run, target};
 /// The target that browsers run.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
+/// The target whose kernels are tested in an emulator.
+pub(crate) const AARCH64_TARGET: &str = "aarch64-unknown-linux-gnu";
+/// Its linker.
+pub(crate) const AARCH64_LINKER: &str = "aarch64-linux-gnu-gcc";
+/// Its emulator.
+pub(crate) const AARCH64_EMULATOR: &str = "qemu-aarch64";
+
 /// The compiler's standard library for browsers.
 ///
 /// # Errors
 /// It is missing, and rustup could not add it.
 pub(crate) fn wasm_target() -> Result<()> {
-    let libs = answer("rustc", &["--print", "target-libdir", "--target", WASM_TARGET]);
+    rust_target(WASM_TARGET, "the pages are compiled to wasm for browsers")
+}
+
+/// The compiler's standard library for a target.
+fn rust_target(target: &str, why: &str) -> Result<()> {
+    let libs = answer("rustc", &["--print", "target-libdir", "--target", target]);
     if libs.is_some_and(|dir| has_std(Path::new(&dir))) {
         return Ok(());
     }
-    println!("adding the Rust target {WASM_TARGET}: the pages are compiled to wasm for browsers");
-    run(program("rustup").args(["target", "add", WASM_TARGET]))
-        .wrap_err("without it the pages cannot be built; is rustup installed and the network there?")
+    println!("adding the Rust target {target}: {why}");
+    run(program("rustup").args(["target", "add", target]))
+        .wrap_err_with(|| format!("the Rust target {target} is needed; is rustup installed and the network there?"))
+}
+
+/// Linker and emulator for [`AARCH64_TARGET`], and its standard library; the reason where they cannot be had.
+pub(crate) fn aarch64() -> Result<()> {
+    rust_target(AARCH64_TARGET, "its kernels are tested in an emulator")?;
+    if [AARCH64_LINKER, AARCH64_EMULATOR]
+        .iter()
+        .any(|name| answer(name, &["--version"]).is_none())
+    {
+        println!("installing an emulator and a linker for aarch64: NEON kernels are tested in them");
+        apt(&["qemu-user", "gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"])?;
+    }
+    Ok(())
+}
+
+/// Miri, which is a part of nightly; the reason where it cannot be had.
+pub(crate) fn miri() -> Result<()> {
+    if answer("rustup", &["run", "nightly", "cargo-miri", "--version"]).is_some() {
+        return Ok(());
+    }
+    println!("installing Miri: the kernels' tests are interpreted, every read and write checked");
+    let args = ["toolchain", "install", "nightly", "--profile", "minimal"];
+    run(program("rustup").args(args).args(["--component", "miri,rust-src"]))
 }
 
 fn has_std(libs: &Path) -> bool {

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | dev | bench | dist`: everything around the code that a person or CI has to run.
+//! `cargo xtask demo | test | paths | dev | bench | dist`: everything around the code that a person or CI has to run.
 //!
 //! Owns: what is built in which order, what a machine must have for it, and how the results are told. Refuses to know:
 //! the product's crates; it builds them with cargo and drives the server through its command line, as anybody would.
@@ -13,8 +13,10 @@ mod dist;
 mod front;
 #[cfg(test)]
 mod invariants;
+mod long;
 mod machine;
 mod node;
+mod paths;
 mod process;
 mod rehead;
 mod server;
@@ -42,6 +44,8 @@ enum Command {
     Demo(demo::Options),
     /// Format, lints, build and every test; what CI runs.
     Test(test::Options),
+    /// Compute the same features by every path that this machine has, and print how far they are apart.
+    Paths,
     /// Rebuild and restart the server whenever a source file changes.
     Dev(dev::Options),
     /// Run the benches.
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(options) => demo::run_demo(&options),
         Command::Test(options) => test::run_all(&options),
+        Command::Paths => paths::run_paths(),
         Command::Dev(options) => dev::run_dev(&options),
         Command::Bench => bench::run_benches(),
         Command::Dist => dist::run_dist(),

@@ -8,7 +8,9 @@ use color_eyre::eyre::{Result, WrapErr, bail};
 use crate::browser;
 use crate::clock::Stopwatch;
 use crate::front;
+use crate::long::{self, Suite};
 use crate::machine::{self, WASM_TARGET};
+use crate::paths;
 use crate::process::{cargo, run, told};
 use crate::tally::Tally;
 
@@ -64,8 +66,11 @@ pub(crate) fn run_all(options: &Options) -> Result<ExitCode> {
     } else {
         all.not_run("browser");
     }
+    all.stage("paths", every_path);
     if options.long {
-        all.skip("long suites (none yet)");
+        for suite in &long::SUITES {
+            all.stage(suite.name, |all| long_suite(all, suite));
+        }
     }
     Ok(all.finish())
 }
@@ -119,6 +124,28 @@ fn tests(all: &mut Run) -> Result<()> {
         (false, 0) => bail!("the tests could not be run to their end"),
         (false, n) => bail!("{n} tests failed"),
     }
+}
+
+/// The table of differences between the engine's paths.
+fn every_path(all: &mut Run) -> Result<()> {
+    let mut table = paths::table()?;
+    for reason in &table.skipped {
+        all.skip(reason);
+    }
+    all.run_counted(&mut table.command)
+}
+
+fn long_suite(all: &mut Run, suite: &Suite) -> Result<()> {
+    if let Err(error) = (suite.needs)() {
+        all.skip(&format!("{} ({error:#})", suite.name));
+        return Ok(());
+    }
+    let mut result = Ok(());
+    for mut command in (suite.commands)()? {
+        // The first error is told; a failed command does not hide the next.
+        result = result.and(all.run_counted(&mut command));
+    }
+    result
 }
 
 fn in_browser(all: &mut Run) -> Result<()> {
@@ -191,6 +218,17 @@ impl Run {
             minutes: 0.0,
             outcome: "not run",
         });
+    }
+
+    /// Runs a command and counts what it says.
+    fn run_counted(&mut self, command: &mut Command) -> Result<()> {
+        let (tally, succeeded) = counted(command, &mut std::io::stdout())?;
+        self.count(tally);
+        match (succeeded, tally.failed) {
+            (true, _) => Ok(()),
+            (false, 0) => bail!("`{}` did not come to its end", told(command)),
+            (false, n) => bail!("{n} failed"),
+        }
     }
 
     fn count(&mut self, tally: Tally) {

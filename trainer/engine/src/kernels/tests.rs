@@ -1,5 +1,7 @@
 //! Every copy of every kernel against a plain sum in f64, and the copies against one another.
 
+mod properties;
+
 use super::{Depthwise, DepthwiseRows, GROUP, Isa, Packed, Read, Write, groups};
 use crate::Activation;
 use crate::tests::naive::activate;
@@ -75,57 +77,62 @@ fn products_equal_a_plain_sum() {
             .into_iter()
             .chain([(Activation::Linear, true)])
         {
-            let (a, b, bias) = (numbers(1, m * k), numbers(2, n * k), numbers(3, n));
-            let (width, gap) = (m.min(5), 3);
-            let line_step = width * GROUP + gap;
-            let panel_step = m.div_ceil(width) * line_step + 5;
-            let length = groups(n) * panel_step;
-            let residual = numbers(4, length);
-            let packed = Packed::new(k, n, &b, &bias, activation);
-            let place = |row: usize, column: usize| {
-                column / GROUP * panel_step + row / width * line_step + row % width * GROUP + column % GROUP
-            };
-            let mut expected = Vec::new();
-            for (row, column) in (0..m).flat_map(|row| (0..n).map(move |column| (row, column))) {
-                let sum: f64 = (0..k)
-                    .map(|p| f64::from(a[row * k + p]) * f64::from(b[column * k + p]))
-                    .sum();
-                let residual = if with_residual {
-                    f64::from(residual[place(row, column)])
-                } else {
-                    0.0
-                };
-                expected.push(activate(activation, sum + f64::from(bias[column])) + residual);
-            }
-            let map = grouped(&a, k);
-            let run = |isa| {
-                let mut out = vec![9.0; length];
-                let to = &mut Write {
-                    out: &mut out,
-                    from: 0,
-                    width,
-                    line_step,
-                    panel_step,
-                    residual: with_residual.then_some(&residual[..]),
-                };
-                packed.product(isa, 0..packed.n_panels(), m, &Read::map(&map, 0, m), to);
-                // What lies between the lines must stay as it was.
-                for panel in 0..groups(n) {
-                    for line in 0..m / width {
-                        let end = panel * panel_step + line * line_step + width * GROUP;
-                        assert_eq!(out[end..end + gap], [9.0; 3], "{isa:?} {m}x{k}x{n}");
-                    }
-                }
-                let got: Vec<f32> = (0..m)
-                    .flat_map(|row| (0..n).map(move |column| (row, column)))
-                    .map(|(row, column)| out[place(row, column)])
-                    .collect();
-                close(&got, &expected, &format!("{isa:?} {m}x{k}x{n} {activation:?}"));
-                (isa, got)
-            };
-            same_bits(&Isa::available().into_iter().map(run).collect::<Vec<_>>());
+            product_is_a_plain_sum(m, k, n, activation, with_residual);
         }
     }
+}
+
+/// All copies of a product of (m, k) and (k, n), written in lines of five rows.
+fn product_is_a_plain_sum(m: usize, k: usize, n: usize, activation: Activation, with_residual: bool) {
+    let (a, b, bias) = (numbers(1, m * k), numbers(2, n * k), numbers(3, n));
+    let (width, gap) = (m.min(5), 3);
+    let line_step = width * GROUP + gap;
+    let panel_step = m.div_ceil(width) * line_step + 5;
+    let length = groups(n) * panel_step;
+    let residual = numbers(4, length);
+    let packed = Packed::new(k, n, &b, &bias, activation);
+    let place = |row: usize, column: usize| {
+        column / GROUP * panel_step + row / width * line_step + row % width * GROUP + column % GROUP
+    };
+    let mut expected = Vec::new();
+    for (row, column) in (0..m).flat_map(|row| (0..n).map(move |column| (row, column))) {
+        let sum: f64 = (0..k)
+            .map(|p| f64::from(a[row * k + p]) * f64::from(b[column * k + p]))
+            .sum();
+        let residual = if with_residual {
+            f64::from(residual[place(row, column)])
+        } else {
+            0.0
+        };
+        expected.push(activate(activation, sum + f64::from(bias[column])) + residual);
+    }
+    let map = grouped(&a, k);
+    let run = |isa| {
+        let mut out = vec![9.0; length];
+        let to = &mut Write {
+            out: &mut out,
+            from: 0,
+            width,
+            line_step,
+            panel_step,
+            residual: with_residual.then_some(&residual[..]),
+        };
+        packed.product(isa, 0..packed.n_panels(), m, &Read::map(&map, 0, m), to);
+        // What lies between the lines must stay as it was.
+        for panel in 0..groups(n) {
+            for line in 0..m / width {
+                let end = panel * panel_step + line * line_step + width * GROUP;
+                assert_eq!(out[end..end + gap], [9.0; 3], "{isa:?} {m}x{k}x{n}");
+            }
+        }
+        let got: Vec<f32> = (0..m)
+            .flat_map(|row| (0..n).map(move |column| (row, column)))
+            .map(|(row, column)| out[place(row, column)])
+            .collect();
+        close(&got, &expected, &format!("{isa:?} {m}x{k}x{n} {activation:?}"));
+        (isa, got)
+    };
+    same_bits(&Isa::available().into_iter().map(run).collect::<Vec<_>>());
 }
 
 #[test]
@@ -182,49 +189,54 @@ fn depthwise_rows_equal_a_plain_sum() {
         (3, 3, 5, 2),
         (4, 1, 5, 6),
     ] {
-        let (weight, bias) = (numbers(1, channels * kernel * kernel), numbers(2, channels));
-        let (n_rows, positions) = (3, (width - 1) * stride + kernel + 1);
-        let n_rows_in = (n_rows - 1) * stride + kernel;
-        let input = numbers(3, n_rows_in * positions * channels);
-        let map = grouped(&input, channels);
         for activation in ACTIVATIONS {
-            let layer = Depthwise::new(kernel, stride, &weight, &bias, activation);
-            let mut expected = Vec::new();
-            for index in 0..n_rows * width * channels {
-                let (y, x, channel) = (index / channels / width, index / channels % width, index % channels);
-                let mut sum = f64::from(bias[channel]);
-                for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
-                    let place = ((y * stride + ky) * positions + x * stride + kx) * channels + channel;
-                    sum += f64::from(input[place]) * f64::from(weight[(channel * kernel + ky) * kernel + kx]);
-                }
-                expected.push(activate(activation, sum));
-            }
-            let run = |isa| {
-                let mut got = vec![0.0; expected.len()];
-                for group in 0..groups(channels) {
-                    let mut out = vec![9.0; n_rows * width * GROUP];
-                    let rows = &mut DepthwiseRows {
-                        input: &map[group * n_rows_in * positions * GROUP..],
-                        row_len: positions * GROUP,
-                        width,
-                        out: &mut out,
-                    };
-                    layer.rows(isa, group, rows);
-                    for (position, values) in out.chunks_exact(GROUP).enumerate() {
-                        let n = GROUP.min(channels - group * GROUP);
-                        got[position * channels + group * GROUP..][..n].copy_from_slice(&values[..n]);
-                    }
-                }
-                close(
-                    &got,
-                    &expected,
-                    &format!("{isa:?} {kernel}/{stride} of {channels} {activation:?}"),
-                );
-                (isa, got)
-            };
-            same_bits(&Isa::available().into_iter().map(run).collect::<Vec<_>>());
+            depthwise_is_a_plain_sum(kernel, stride, channels, width, activation);
         }
     }
+}
+
+/// All copies of three rows of a depthwise convolution.
+fn depthwise_is_a_plain_sum(kernel: usize, stride: usize, channels: usize, width: usize, activation: Activation) {
+    let (weight, bias) = (numbers(1, channels * kernel * kernel), numbers(2, channels));
+    let (n_rows, positions) = (3, (width - 1) * stride + kernel + 1);
+    let n_rows_in = (n_rows - 1) * stride + kernel;
+    let input = numbers(3, n_rows_in * positions * channels);
+    let map = grouped(&input, channels);
+    let layer = Depthwise::new(kernel, stride, &weight, &bias, activation);
+    let mut expected = Vec::new();
+    for index in 0..n_rows * width * channels {
+        let (y, x, channel) = (index / channels / width, index / channels % width, index % channels);
+        let mut sum = f64::from(bias[channel]);
+        for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
+            let place = ((y * stride + ky) * positions + x * stride + kx) * channels + channel;
+            sum += f64::from(input[place]) * f64::from(weight[(channel * kernel + ky) * kernel + kx]);
+        }
+        expected.push(activate(activation, sum));
+    }
+    let run = |isa| {
+        let mut got = vec![0.0; expected.len()];
+        for group in 0..groups(channels) {
+            let mut out = vec![9.0; n_rows * width * GROUP];
+            let rows = &mut DepthwiseRows {
+                input: &map[group * n_rows_in * positions * GROUP..],
+                row_len: positions * GROUP,
+                width,
+                out: &mut out,
+            };
+            layer.rows(isa, group, rows);
+            for (position, values) in out.chunks_exact(GROUP).enumerate() {
+                let n = GROUP.min(channels - group * GROUP);
+                got[position * channels + group * GROUP..][..n].copy_from_slice(&values[..n]);
+            }
+        }
+        close(
+            &got,
+            &expected,
+            &format!("{isa:?} {kernel}/{stride} of {channels} {activation:?}"),
+        );
+        (isa, got)
+    };
+    same_bits(&Isa::available().into_iter().map(run).collect::<Vec<_>>());
 }
 
 #[test]
