@@ -9,7 +9,7 @@ use crate::kernels::{Depthwise, Gate, Isa, Packed};
 use crate::recipe::Taken;
 use crate::spec::Padded;
 use crate::weights::{self, LayerWeights};
-use crate::{Activation, EngineError, Kernel, LayerKind, Preprocessing, Recipe, Spec, Stream};
+use crate::{Activation, Elsewhere, EngineError, Kernel, LayerKind, Preprocessing, Recipe, Spec, Stream};
 
 /// A frozen feature extractor. Cheap to clone; every clone shares the packed weights, whatever it takes from them.
 #[derive(Clone)]
@@ -28,6 +28,7 @@ struct Identity {
     tensors: Digest,
     tensor_digests: Vec<(String, Digest)>,
     loaded: Digest,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 /// What a stream computes, layer by layer, as far as what is taken needs.
@@ -115,6 +116,7 @@ impl Backbone {
                 tensors,
                 tensor_digests: weights.digests,
                 loaded: plan.numbers_digest(),
+                elsewhere: None,
             }),
             taken: Arc::from([taken]),
             plan: Arc::new(plan),
@@ -133,6 +135,7 @@ impl Backbone {
             tensors,
             tensor_digests,
             loaded,
+            elsewhere,
             ..
         } = &*self.identity;
         let taken: Result<Vec<Taken>, EngineError> = recipes.iter().map(|recipe| recipe.resolve(spec)).collect();
@@ -145,10 +148,39 @@ impl Backbone {
                 tensors: *tensors,
                 tensor_digests: tensor_digests.clone(),
                 loaded: *loaded,
+                elsewhere: elsewhere.clone(),
             }),
             taken: Arc::from(taken?),
             plan: Arc::clone(&self.plan),
         })
+    }
+
+    /// The same backbone with every stream's features computed by `elsewhere`, which names the kernel from now on.
+    #[must_use]
+    pub fn computed_by(&self, elsewhere: Arc<dyn Elsewhere>) -> Self {
+        let Identity {
+            spec,
+            recipes,
+            preprocessing,
+            digest,
+            tensors,
+            tensor_digests,
+            loaded,
+            elsewhere: _,
+        } = &*self.identity;
+        Self {
+            identity: Arc::new(Identity {
+                spec: spec.clone(),
+                recipes: recipes.clone(),
+                preprocessing: *preprocessing,
+                digest: *digest,
+                tensors: *tensors,
+                tensor_digests: tensor_digests.clone(),
+                loaded: *loaded,
+                elsewhere: Some(elsewhere),
+            }),
+            ..self.clone()
+        }
     }
 
     /// Names architecture, weights, recipe and preprocessing.
@@ -209,7 +241,10 @@ impl Backbone {
     /// Names the arithmetic: features of one kernel are equal to the bit on every machine.
     #[must_use]
     pub fn kernel(&self) -> &'static str {
-        self.plan.isa.id()
+        match &self.identity.elsewhere {
+            Some(elsewhere) => elsewhere.kernel(),
+            None => self.plan.isa.id(),
+        }
     }
 
     /// How models name this backbone.
@@ -239,7 +274,9 @@ impl Backbone {
     /// Scratch memory for one thread of images.
     #[must_use]
     pub fn stream(&self) -> Stream {
-        Stream::new(Arc::clone(&self.plan), Arc::clone(&self.taken))
+        let elsewhere = self.identity.elsewhere.as_ref();
+        let elsewhere = elsewhere.map(|port| (Arc::clone(port), self.identity.recipes.clone()));
+        Stream::new(Arc::clone(&self.plan), Arc::clone(&self.taken), elsewhere)
     }
 }
 

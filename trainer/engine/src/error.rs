@@ -83,6 +83,12 @@ pub enum EngineError {
         /// Values it has.
         got: usize,
     },
+    /// The device that computes in the engine's place failed; the image is not to blame.
+    #[error("the device failed: {reason}")]
+    Device {
+        /// What it said.
+        reason: String,
+    },
     /// An image cannot be resized.
     #[error("cannot resize an image of {width} x {height} pixels: {reason}")]
     Resize {

@@ -7,6 +7,8 @@
 mod arena;
 mod backbone;
 mod cost;
+mod depthwise_map;
+mod elsewhere;
 mod error;
 mod kernel;
 mod kernels;
@@ -20,9 +22,11 @@ mod weights;
 
 pub use backbone::Backbone;
 pub use cost::Cost;
+pub use depthwise_map::{DepthwiseMap, MapSize};
+pub use elsewhere::Elsewhere;
 pub use error::EngineError;
 pub use kernel::Kernel;
 pub use preprocess::{Filter, Fit, Preprocessing};
 pub use recipe::{Pool, Recipe, Tap};
-pub use spec::{Activation, Block, Expansion, Layer, LayerKind, Padding, Spec, Squeeze, Stem};
+pub use spec::{Activation, Block, Expansion, Layer, LayerKind, Padded, Padding, Spec, Squeeze, Stem};
 pub use stream::Stream;

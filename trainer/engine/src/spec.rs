@@ -129,14 +129,19 @@ pub enum Padding {
 
 /// Zeros before and after, and the side of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Padded {
-    pub(crate) before: u32,
-    pub(crate) after: u32,
-    pub(crate) out: u32,
+pub struct Padded {
+    /// Zeros before the first position.
+    pub before: u32,
+    /// Zeros behind the last one.
+    pub after: u32,
+    /// Positions of the result.
+    pub out: u32,
 }
 
 impl Padding {
-    pub(crate) const fn apply(self, side: u32, kernel: u32, stride: u32) -> Padded {
+    /// Of a side, under a kernel at a stride, all positive; the padded side holds the kernel.
+    #[must_use]
+    pub const fn apply(self, side: u32, kernel: u32, stride: u32) -> Padded {
         match self {
             Self::TfSame => {
                 let out = side.div_ceil(stride);

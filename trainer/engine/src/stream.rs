@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::EngineError;
 use crate::arena::Arena;
 use crate::backbone::{Plan, PlannedBlock, PlannedStem};
 use crate::kernels::{DepthwiseRows, GROUP, Gate, Isa, Read, Write, groups};
 use crate::recipe::Taken;
+use crate::{Elsewhere, EngineError, Recipe};
 
 /// Numbers that a band may take: 768 KiB. What does not fit into the core's own cache costs a little, and less than
 /// computing the rows that two bands share twice.
@@ -20,6 +20,8 @@ const BAND_VALUES: usize = 192 * 1024;
 pub struct Stream {
     plan: Arc<Plan>,
     taken: Arc<[Taken]>,
+    /// Who computes in this one's place, by which recipes.
+    elsewhere: Option<(Arc<dyn Elsewhere>, Vec<Recipe>)>,
     /// Blocks that what is taken needs.
     n_blocks: usize,
     /// The input's bytes as numbers with its padding, (side, side, 3).
@@ -36,7 +38,11 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(plan: Arc<Plan>, taken: Arc<[Taken]>) -> Self {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        taken: Arc<[Taken]>,
+        elsewhere: Option<(Arc<dyn Elsewhere>, Vec<Recipe>)>,
+    ) -> Self {
         let n_blocks = taken.iter().map(|taken| taken.n_blocks).max().unwrap_or_default();
         let stem = &plan.stem;
         let side = stem.padded_side();
@@ -60,6 +66,7 @@ impl Stream {
         Self {
             n_blocks,
             taken,
+            elsewhere,
             input: Arena::holding(&input),
             before: Arena::zeros(map),
             after: Arena::zeros(map),
@@ -74,7 +81,7 @@ impl Stream {
     /// the backbone's `dim`. Nothing past the deepest tapped map is computed, and nothing is allocated.
     ///
     /// # Errors
-    /// `pixels` or `out` have another length than the backbone's.
+    /// `pixels` or `out` have another length than the backbone's, or the device that computes elsewhere failed.
     pub fn features(&mut self, pixels: &[u8], out: &mut [f32]) -> Result<(), EngineError> {
         let plan = Arc::clone(&self.plan);
         let length = |what, expected, got| match expected == got {
@@ -89,6 +96,9 @@ impl Stream {
         let taken = Arc::clone(&self.taken);
         let dim = taken.iter().map(Taken::dim).sum();
         length("the feature's buffer", dim, out.len())?;
+        if let Some((elsewhere, recipes)) = &self.elsewhere {
+            return elsewhere.features(recipes, pixels, out);
+        }
         self.run_stem(&plan, pixels);
         for (index, block) in plan.blocks[..self.n_blocks].iter().enumerate() {
             self.run_block(plan.isa, block);
