@@ -2,6 +2,7 @@
 
 use engine::{Backbone, Preprocessing, Recipe, Spec};
 
+use crate::backbone::{BackboneError, ComputeDevice, on_device};
 use crate::backbones::Backbones;
 
 pub(crate) static WEIGHTS: &[u8] = include_bytes!("../assets/efficientnet_lite0.features.fp16.safetensors");
@@ -28,7 +29,19 @@ pub fn backbone() -> Backbone {
 /// Never: a test builds these very recipes.
 #[must_use]
 pub fn backbones() -> Backbones {
-    Backbones::new(&backbone(), &Recipe::lineup_lite0()).expect("the recipes fit, as the test beside this says")
+    backbones_of(&backbone())
+}
+
+/// The same, computed by a device.
+///
+/// # Errors
+/// The device is not there, or it disagrees with the engine.
+pub fn backbones_on(device: ComputeDevice) -> Result<Backbones, BackboneError> {
+    Ok(backbones_of(&on_device(&backbone(), WEIGHTS, device)?))
+}
+
+fn backbones_of(network: &Backbone) -> Backbones {
+    Backbones::new(network, &Recipe::lineup_lite0()).expect("the recipes fit, as the test beside this says")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! what time it is.
 
 pub mod artifacts;
+pub mod backbone;
 pub mod backbones;
 pub mod bundled;
 pub mod evaluate;
