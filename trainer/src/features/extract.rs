@@ -14,7 +14,7 @@ use domain::dataset::{Finding, FindingKind};
 use domain::event::Progress;
 use domain::ids::{Digest, ProjectId};
 use domain::job::Stage;
-use engine::{Backbone, Stream};
+use engine::{Backbone, EngineError, Stream};
 use futures::{StreamExt, stream};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -72,7 +72,21 @@ pub fn extract_missing(
 }
 
 /// What became of an image.
-type Computed = Result<Vec<f16>, Finding>;
+type Computed = Result<Vec<f16>, NoRow>;
+
+/// Why an image has no row.
+enum NoRow {
+    /// It was left out.
+    LeftOut(Finding),
+    /// The device that computes failed, for which no image is to blame.
+    Device(EngineError),
+}
+
+impl From<Finding> for NoRow {
+    fn from(finding: Finding) -> Self {
+        Self::LeftOut(finding)
+    }
+}
 
 fn extract_on(
     n_threads: usize,
@@ -228,7 +242,7 @@ fn feature(
     };
     let bytes = bytes.ok_or_else(|| missing("is not in the object store"))?;
     if Digest::of(bytes) != *image {
-        return Err(missing("is damaged in the object store"));
+        return Err(missing("is damaged in the object store").into());
     }
     let undecodable = |error: String| {
         let message = format!("image {} was left out: {error}", image.short());
@@ -242,9 +256,10 @@ fn feature(
     let prepared = prepared.map_err(|error| undecodable(error.to_string()))?;
     // The forward pass needs neither.
     drop((decoded, held));
-    stream
-        .features(&prepared, row)
-        .map_err(|error| undecodable(error.to_string()))?;
+    stream.features(&prepared, row).map_err(|error| match error {
+        EngineError::Device { .. } => NoRow::Device(error),
+        image => undecodable(image.to_string()).into(),
+    })?;
     let mut halves = vec![f16::ZERO; row.len()];
     halves.convert_from_f32_slice(row);
     Ok(halves)
@@ -294,7 +309,8 @@ impl Collector<'_> {
                 let now_ms = self.observer.elapsed_ms();
                 self.writer.push(image, row, now_ms, &mut self.fetched)?;
             }
-            Err(finding) => {
+            Err(NoRow::Device(error)) => return Err(error.into()),
+            Err(NoRow::LeftOut(finding)) => {
                 self.observer.finding(finding.clone());
                 self.findings.push(finding);
             }

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use domain::dataset::Finding;
 use domain::ids::Digest;
+use engine::EngineError;
 use half::f16;
 
 use crate::artifacts::ArtifactError;
@@ -138,4 +139,7 @@ pub enum FeatureError {
         /// Why.
         source: std::io::Error,
     },
+    /// The device that computes failed; rows computed until then are cached.
+    #[error("cannot extract features: {0}")]
+    Device(#[from] EngineError),
 }

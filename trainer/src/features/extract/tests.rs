@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use domain::change::Look;
 use domain::gate::verdict::Verdict;
+use engine::{Elsewhere, Recipe};
 use tempfile::TempDir;
 
 use super::*;
@@ -386,6 +387,52 @@ fn time_that_runs_out_leaves_what_there_is() {
     undisturbed.put(&photo(99));
     let late = undisturbed.extract(2, &[Digest::of(&photo(99))], &none).unwrap();
     assert_eq!((late.n_extracted, late.complete), (0, false));
+}
+
+/// A device that gives up.
+struct Broken {
+    left: AtomicU64,
+}
+
+impl Elsewhere for Broken {
+    fn kernel(&self) -> &'static str {
+        "broken-1"
+    }
+
+    fn features(&self, _: &[Recipe], _: &[u8], out: &mut [f32]) -> Result<(), EngineError> {
+        let one_less = |left: u64| left.checked_sub(1);
+        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less) {
+            Ok(left) => {
+                out.fill(left as f32);
+                Ok(())
+            }
+            Err(_) => Err(EngineError::Device {
+                reason: "out of memory".into(),
+            }),
+        }
+    }
+}
+
+#[test]
+fn a_device_that_fails_ends_the_extraction_and_blames_no_image() {
+    let mut store = Store::new();
+    let images = store.put_photos(6);
+    let broken = Broken {
+        left: AtomicU64::new(3),
+    };
+    store.backbone = store.backbone.computed_by(Arc::new(broken));
+    let watch = Watch::new();
+    let error = store.extract(1, &images, &watch).unwrap_err().to_string();
+    assert!(error.contains("out of memory"), "{error}");
+    assert!(watch.findings.lock().unwrap().is_empty());
+    // What it computed is kept, under its own name.
+    let kept = fetch(&store.artifacts(), &store.backbone, &images, &watch).unwrap();
+    assert_eq!(kept.n_cached(), 3);
+    let engine = bundled::backbone();
+    assert_eq!(
+        fetch(&store.artifacts(), &engine, &images, &watch).unwrap().n_cached(),
+        0
+    );
 }
 
 #[test]
