@@ -9,12 +9,13 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use trainer::artifacts::Artifacts;
+use trainer::backbone::{BackboneError, ComputeDevice};
 use trainer::backbones::Backbones;
 use trainer::features::Cache;
 
 use crate::auth::{Auth, links};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, StorageConfig};
+use crate::config::{Config, ConfigError, StorageConfig, WorkerConfig};
 use crate::db::{Db, DbError, users};
 use crate::jobs::{DbFeatureIndex, DbQueue, Wake, Workers, WorkersConfig, run_until};
 use crate::state::AppState;
@@ -57,6 +58,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// No device to compute on.
+    #[error(transparent)]
+    Device(#[from] BackboneError),
     /// No thread for a worker.
     #[error("cannot start a worker: {0}")]
     Worker(std::io::Error),
@@ -126,6 +130,7 @@ impl Application {
     /// # Errors
     /// Says what is in the way.
     pub async fn build_with_clock(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let backbones = load_backbones(config.compute.device).await?;
         let storage = Storage::open(&config.storage, &clock).await?;
         let listen = |source| StartError::Listen {
             address: config.listen,
@@ -133,7 +138,6 @@ impl Application {
         };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let backbones = load_backbones().await;
         let wake = Wake::default();
         let queue = storage.queue(&config.storage, &clock, &wake);
         let workers = WorkersConfig {
@@ -219,19 +223,23 @@ impl Application {
     }
 }
 
-async fn load_backbones() -> Arc<Backbones> {
-    let loaded = tokio::task::spawn_blocking(trainer::bundled::backbones).await;
-    Arc::new(loaded.expect("the bundled backbone loads: a test of the trainer loads these very bytes"))
+/// First of all, since a device that is not there is a mistake of whoever starts this.
+async fn load_backbones(device: ComputeDevice) -> Result<Arc<Backbones>, StartError> {
+    let loaded = tokio::task::spawn_blocking(move || trainer::bundled::backbones_on(device)).await;
+    let loaded =
+        loaded.expect("loading the bundled backbone does not panic: a test of the trainer loads these very bytes");
+    Ok(Arc::new(loaded?))
 }
 
 /// The role `worker`: claims and runs jobs until `shutdown` resolves.
 ///
 /// # Errors
 /// Says what is in the way.
-pub async fn work(config: &StorageConfig, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+pub async fn work(config: &WorkerConfig, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     let clock = Clock::system();
+    let backbones = load_backbones(config.compute.device).await?;
+    let config = &config.storage;
     let storage = Storage::open(config, &clock).await?;
-    let backbones = load_backbones().await;
     let queue = storage.queue(config, &clock, &Wake::default());
     let stop = Arc::new(AtomicBool::new(false));
     let (poll, flag) = (config.poll(), Arc::clone(&stop));

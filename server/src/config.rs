@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use trainer::backbone::ComputeDevice;
 
 /// Options of `rehead serve`; the storage part is shared with `rehead worker` and `rehead migrate`.
 #[derive(Clone, Debug, Args)]
@@ -12,6 +13,9 @@ pub struct Config {
     /// Where the rows and the files are.
     #[command(flatten)]
     pub storage: StorageConfig,
+    /// What computes.
+    #[command(flatten)]
+    pub compute: ComputeConfig,
     /// Where to answer. Port 0 takes a free one and prints it.
     #[arg(
         long,
@@ -29,6 +33,25 @@ pub struct Config {
     /// The folder with the built pages.
     #[arg(long, env = "REHEAD_SITE", default_value = "target/site", value_name = "DIR")]
     pub site: PathBuf,
+}
+
+/// Options of `rehead worker`.
+#[derive(Clone, Debug, Args)]
+pub struct WorkerConfig {
+    /// Where the rows and the files are.
+    #[command(flatten)]
+    pub storage: StorageConfig,
+    /// What computes.
+    #[command(flatten)]
+    pub compute: ComputeConfig,
+}
+
+/// What computes features.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ComputeConfig {
+    /// `cpu`: all cores; `cuda:N`: the GPU of that number, where the build has CUDA. Never another than what is said here.
+    #[arg(long, env = "REHEAD_DEVICE", default_value = "cpu", value_name = "DEVICE")]
+    pub device: ComputeDevice,
 }
 
 /// Where the rows and the files are.
@@ -73,6 +96,7 @@ impl Config {
                 store: None,
                 lease_ms: 15_000,
             },
+            compute: ComputeConfig::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             behind_tls: false,
             workers: 1,

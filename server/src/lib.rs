@@ -26,4 +26,4 @@ pub mod storage;
 
 pub use application::{Application, StartError, migrate, work};
 pub use clock::Clock;
-pub use config::{Config, ConfigError, StorageConfig};
+pub use config::{ComputeConfig, Config, ConfigError, StorageConfig, WorkerConfig};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use server::{Application, Config, StartError, StorageConfig};
+use server::{Application, Config, StartError, StorageConfig, WorkerConfig};
 use tracing_subscriber::EnvFilter;
 
 /// Rapid-response retraining for image recognition.
@@ -19,7 +19,7 @@ enum Role {
     /// Answer on an address, with an embedded worker.
     Serve(Box<Config>),
     /// Run jobs of a server that shares database and store.
-    Worker(StorageConfig),
+    Worker(WorkerConfig),
     /// Bring the database's schema up to date.
     Migrate(StorageConfig),
     /// Make accounts and tokens, straight on the database.
