@@ -1,10 +1,12 @@
-//! `cargo xtask demo | test | paths | dev | bench | dist`: everything around the code that a person or CI has to run.
+//! `cargo xtask demo | test | paths | dev | bench | check-cuda | dist`: everything around the code that a person or CI has
+//! to run.
 //!
 //! Owns: what is built in which order, what a machine must have for it, and how the results are told. Refuses to know:
 //! the product's crates; it builds them with cargo and drives the server through its command line, as anybody would.
 
 mod bench;
 mod browser;
+mod check_cuda;
 mod clock;
 mod compress;
 mod demo;
@@ -50,6 +52,8 @@ enum Command {
     Dev(dev::Options),
     /// Run the benches.
     Bench,
+    /// Build, link and start the worker for GPUs, and test what needs no card.
+    CheckCuda,
     /// Build the release archive.
     Dist,
 }
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Command::Paths => paths::run_paths(),
         Command::Dev(options) => dev::run_dev(&options),
         Command::Bench => bench::run_benches(),
+        Command::CheckCuda => check_cuda::run_check(),
         Command::Dist => dist::run_dist(),
     };
     // What went wrong is outside of this program: a sentence helps, its own frames do not.

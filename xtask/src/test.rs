@@ -31,7 +31,7 @@ struct Stage {
 
 /// Stages and counts so far.
 #[derive(Default)]
-struct Run {
+pub(crate) struct Run {
     stages: Vec<Stage>,
     tally: Tally,
 }
@@ -168,7 +168,7 @@ fn in_browser(all: &mut Run) -> Result<()> {
 }
 
 /// Runs a command, passes its output on line by line and counts what it says; whether it succeeded.
-fn counted(command: &mut Command, out: &mut dyn Write) -> Result<(Tally, bool)> {
+pub(crate) fn counted(command: &mut Command, out: &mut dyn Write) -> Result<(Tally, bool)> {
     let text = told(command);
     writeln!(out, "$ {text}")?;
     let mut child = command
@@ -192,7 +192,7 @@ fn counted(command: &mut Command, out: &mut dyn Write) -> Result<(Tally, bool)> 
 
 impl Run {
     /// Runs a stage and keeps its time; whether it succeeded.
-    fn stage(&mut self, name: &'static str, stage: impl FnOnce(&mut Self) -> Result<()>) -> bool {
+    pub(crate) fn stage(&mut self, name: &'static str, stage: impl FnOnce(&mut Self) -> Result<()>) -> bool {
         println!("\n== {name}");
         let watch = Stopwatch::start();
         let n_failed = self.tally.failed;
@@ -212,7 +212,8 @@ impl Run {
         result.is_ok()
     }
 
-    fn not_run(&mut self, name: &'static str) {
+    /// Notes a stage that an earlier one is in the way of.
+    pub(crate) fn not_run(&mut self, name: &'static str) {
         self.stages.push(Stage {
             name,
             minutes: 0.0,
@@ -231,7 +232,8 @@ impl Run {
         }
     }
 
-    fn count(&mut self, tally: Tally) {
+    /// Adds what a stage's tests say.
+    pub(crate) fn count(&mut self, tally: Tally) {
         self.tally += tally;
     }
 
@@ -241,7 +243,8 @@ impl Run {
         self.count(Tally::of(&line));
     }
 
-    fn finish(self) -> ExitCode {
+    /// Prints the table, and answers with what the process shall.
+    pub(crate) fn finish(self) -> ExitCode {
         let minutes: f64 = self.stages.iter().map(|stage| stage.minutes).sum();
         println!("\n{:<20}{:>8}", "stage", "minutes");
         for stage in &self.stages {
