@@ -10,7 +10,7 @@ use crate::head::cold::{falling, regularised};
 use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
 use crate::head::joint::check_images;
 use crate::head::minimise::{Minimum, minimise};
-use crate::head::passes::Features;
+use crate::head::passes::{Features, Precision};
 use crate::head::product::{Logits, logits};
 use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, narrow_down, real, top};
@@ -93,7 +93,9 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
         if !tried.is_empty() && !keep_going() {
             break;
         }
-        let minimum = minimise(&|point| objective.at(point, l2), start, gradient_norm(l2), keep_going)?;
+        let at = |point: &[f64], precision| Ok(objective.at(point, l2, precision));
+        let precision = objective.features.precision();
+        let minimum = minimise(&at, start, gradient_norm(l2), precision, keep_going)?;
         start = minimum.point.clone();
         tried.push(Tried::new(order, l2, minimum, input, &standard, &calibration)?);
     }
@@ -265,7 +267,7 @@ fn loss(old: &Logits, new: &Logits, labels: &[usize]) -> f64 {
 
 /// The regularised cross-entropy of the new rows.
 struct Append<'a> {
-    features: Features,
+    features: Features<'a>,
     labels: &'a [usize],
     weights: Vec<f64>,
     /// Of the old logits of each image.
@@ -290,7 +292,7 @@ impl<'a> Append<'a> {
             .filter_map(|label| if is_new(label) { new.next() } else { old.next() });
         let dim = input.train.dim;
         Ok(Self {
-            features: Features::new(&input.train, standard)?,
+            features: Features::new(input.train, standard),
             labels,
             weights: weights.collect(),
             lse_old: old_logits.iter().map(log_sum_exp).collect(),
@@ -319,7 +321,7 @@ impl<'a> Append<'a> {
     }
 
     /// Value and gradient at `point`: (new classes, dim) weights, then biases.
-    fn at(&self, point: &[f64], l2: f64) -> Result<(f64, Vec<f64>), HeadError> {
+    fn at(&self, point: &[f64], l2: f64, precision: Precision) -> (f64, Vec<f64>) {
         let (rows, biases) = point.split_at(self.n_new * self.dim);
         let loss = |image: usize, z: &mut [f64]| {
             let (label, weight) = (self.labels[image], self.weights[image]);
@@ -334,8 +336,7 @@ impl<'a> Append<'a> {
             }
             value
         };
-        let pass = self.features.pass(rows, biases, &loss)?;
-        Ok(regularised(pass, rows, l2))
+        regularised(self.features.pass(rows, biases, precision, &loss), rows, l2)
     }
 }
 
@@ -347,5 +348,5 @@ pub(super) fn objective<'a>(
 ) -> Result<impl Fn(&[f64]) -> (f64, Vec<f64>) + use<'a>, HeadError> {
     let standard = Standard::of_head(input.baseline);
     let objective = Append::new(input, &standard, input.baseline.n_classes())?;
-    Ok(move |point: &[f64]| objective.at(point, l2).expect("finite"))
+    Ok(move |point: &[f64]| objective.at(point, l2, Precision::Double))
 }

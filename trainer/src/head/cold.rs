@@ -2,9 +2,9 @@
 //! L2 weight and one temperature are chosen on `calibration`.
 
 use crate::head::joint::{Grid, JointFit, check_images};
-use crate::head::passes::{Features, Pass};
+use crate::head::passes::{Features, Pass, Precision};
 use crate::head::rows::Rows;
-use crate::head::{HeadError, Standard, balanced, log_sum_exp};
+use crate::head::{HeadError, Standard, balanced, top};
 
 /// What a cold fit learns from.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ pub fn fit_cold(input: &ColdInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<
     }
     check_images(0..input.n_classes, input.train_labels, input.calibration_labels)?;
     let standard = Standard::of(&input.train);
-    let objective = Cold::new(input, &standard)?;
+    let objective = Cold::new(input, &standard);
     let grid = Grid {
         standard: &standard,
         calibration: input.calibration,
@@ -42,7 +42,8 @@ pub fn fit_cold(input: &ColdInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<
         l2_grid: input.l2_grid,
     };
     let start = vec![0.0; input.n_classes * (input.train.dim + 1)];
-    grid.fit(&|point, l2| objective.at(point, l2), start, keep_going)
+    let at = |point: &[f64], l2: f64, precision| objective.at(point, l2, precision);
+    grid.fit(&at, start, objective.features.precision(), keep_going)
 }
 
 /// The grid from its largest value down, each with its place: a smaller weight starts well from a larger one's minimum.
@@ -54,38 +55,49 @@ pub(super) fn falling(grid: &[f64]) -> Vec<(usize, f64)> {
 
 /// The regularised cross-entropy of a cold fit.
 struct Cold<'a> {
-    features: Features,
+    features: Features<'a>,
     labels: &'a [usize],
     weights: Vec<f64>,
     n_weights: usize,
 }
 
 impl<'a> Cold<'a> {
-    fn new(input: &ColdInput<'a>, standard: &Standard) -> Result<Self, HeadError> {
-        Ok(Self {
-            features: Features::new(&input.train, standard)?,
+    fn new(input: &ColdInput<'a>, standard: &Standard) -> Self {
+        Self {
+            features: Features::new(input.train, standard),
             labels: input.train_labels,
             weights: balanced(input.train_labels, 1.0),
             n_weights: input.n_classes * input.train.dim,
-        })
+        }
     }
 
     /// Value and gradient at `point`: (classes, dim) weights, then biases.
-    fn at(&self, point: &[f64], l2: f64) -> Result<(f64, Vec<f64>), HeadError> {
+    fn at(&self, point: &[f64], l2: f64, precision: Precision) -> (f64, Vec<f64>) {
         let (rows, biases) = point.split_at(self.n_weights);
         let loss = |image: usize, z: &mut [f64]| {
             let (label, weight) = (self.labels[image], self.weights[image]);
-            let total = log_sum_exp(z);
-            let value = weight * (total - z[label]);
-            for z in z.iter_mut() {
-                *z = weight * (*z - total).exp();
-            }
+            let own = z[label];
+            let total = softmax(z, weight);
             z[label] -= weight;
-            value
+            weight * (total - own)
         };
-        let pass = self.features.pass(rows, biases, &loss)?;
-        Ok(regularised(pass, rows, l2))
+        regularised(self.features.pass(rows, biases, precision, &loss), rows, l2)
     }
+}
+
+/// Leaves probabilities times `weight` in the place of logits, and returns their log-sum-exp.
+pub(super) fn softmax(z: &mut [f64], weight: f64) -> f64 {
+    let (_, top) = top(z);
+    let mut sum = 0.0;
+    for z in z.iter_mut() {
+        *z = (*z - top).exp();
+        sum += *z;
+    }
+    let scale = weight / sum;
+    for z in z.iter_mut() {
+        *z *= scale;
+    }
+    top + sum.ln()
 }
 
 /// Adds λ/2 ‖V‖² to a loss; biases are free.
@@ -101,10 +113,7 @@ pub(super) fn regularised(pass: Pass, rows: &[f64], l2: f64) -> (f64, Vec<f64>) 
 
 /// Value and gradient at one L2 weight, for a test of the gradient.
 #[cfg(test)]
-pub(super) fn objective<'a>(
-    input: &ColdInput<'a>,
-    l2: f64,
-) -> Result<impl Fn(&[f64]) -> (f64, Vec<f64>) + use<'a>, HeadError> {
-    let objective = Cold::new(input, &Standard::of(&input.train))?;
-    Ok(move |point: &[f64]| objective.at(point, l2).expect("finite"))
+pub(super) fn objective<'a>(input: &ColdInput<'a>, l2: f64) -> impl Fn(&[f64]) -> (f64, Vec<f64>) + use<'a> {
+    let objective = Cold::new(input, &Standard::of(&input.train));
+    move |point: &[f64]| objective.at(point, l2, Precision::Double)
 }

@@ -5,7 +5,7 @@ use domain::report::Trial;
 
 use crate::head::cold::falling;
 use crate::head::minimise::{Minimum, minimise};
-use crate::head::passes::Features;
+use crate::head::passes::{Features, Precision};
 use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Standard, gradient_norm, log_sum_exp, narrow, real};
 
@@ -32,7 +32,7 @@ pub(super) struct Grid<'a> {
 }
 
 /// Value and gradient at a point, (classes, dim) weights then biases in standardised space, and an L2 weight.
-pub(super) type Objective<'a> = dyn Fn(&[f64], f64) -> Result<(f64, Vec<f64>), HeadError> + 'a;
+pub(super) type Objective<'a> = dyn Fn(&[f64], f64, Precision) -> (f64, Vec<f64>) + 'a;
 
 impl Grid<'_> {
     /// Goes down from `start`. Between two iterations `keep_going` is asked; where it says no the best so far is returned.
@@ -40,17 +40,19 @@ impl Grid<'_> {
         &self,
         objective: &Objective<'_>,
         mut start: Vec<f64>,
+        precision: Precision,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<JointFit, HeadError> {
-        let calibration = Features::new(&self.calibration, self.standard)?;
+        let calibration = Features::new(self.calibration, self.standard);
         let mut tried = Vec::new();
         for (order, l2) in falling(self.l2_grid) {
             if !tried.is_empty() && !keep_going() {
                 break;
             }
-            let minimum = minimise(&|point| objective(point, l2), start, gradient_norm(l2), keep_going)?;
-            let (rows, biases) = minimum.point.split_at(self.n_classes * self.calibration.dim);
-            let logits = calibration.logits(rows, biases)?;
+            let at = |point: &[f64], precision| Ok(objective(point, l2, precision));
+            let minimum = minimise(&at, start, gradient_norm(l2), precision, keep_going)?;
+            let (rows, biases) = minimum.point.split_at(self.n_classes * calibration.dim());
+            let logits = calibration.logits(rows, biases);
             let (temperature, loss) = temperature(&logits, self.n_classes, self.calibration_labels);
             start = minimum.point.clone();
             tried.push(Tried {

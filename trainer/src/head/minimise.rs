@@ -1,21 +1,19 @@
-//! L-BFGS to a gradient norm: argmin's solver, driven one iteration at a time.
+//! L-BFGS to a gradient norm.
 //!
-//! Driven by hand because a fit must be able to stop between any two iterations with what it has, must end by the norm of
-//! the gradient and nothing else, and must survive a line search that fails on rounding close to the minimum.
+//! Written out here because a fit must be able to stop between any two iterations with what it has, must end by the norm of
+//! the gradient and nothing else, and must get through the last steps, where rounding hides whether the value still falls
+//! while the slope along a step is still known well: there the slope decides (Hager, Zhang 2005,
+//! <https://doi.org/10.1137/030601880>, §4). Where f32 does not suffice it goes on in f64.
 //!
-//! Liu, Nocedal (1989), <https://doi.org/10.1007/BF01589116>; line search by Moré, Thuente (1994),
-//! <https://doi.org/10.1145/192115.192132>.
+//! Liu, Nocedal (1989), <https://doi.org/10.1007/BF01589116>.
 
-use std::cell::RefCell;
-
-use argmin::core::{CostFunction, Gradient, IterState, Problem, Solver, State};
-use argmin::solver::linesearch::MoreThuenteLineSearch;
-use argmin::solver::quasinewton::LBFGS;
+use std::collections::VecDeque;
 
 use crate::head::HeadError;
+use crate::head::passes::Precision;
 
 /// A point in, the value and the gradient there out.
-pub(super) type Objective<'a> = dyn Fn(&[f64]) -> Result<(f64, Vec<f64>), HeadError> + 'a;
+pub(super) type Objective<'a> = dyn Fn(&[f64], Precision) -> Result<(f64, Vec<f64>), HeadError> + 'a;
 
 /// Where a minimisation ended.
 #[derive(Clone, Debug)]
@@ -31,12 +29,12 @@ pub(super) struct Minimum {
 const HISTORY: usize = 10;
 /// Far beyond what these problems take; only a fault reaches it.
 const MAX_ITERATIONS: u64 = 2_000;
+/// Share of the slope's promise that a step has to keep (Armijo), and of the slope that may be left (Wolfe).
+const FALL: f64 = 1e-4;
+const LEFT: f64 = 0.9;
 
-type Vector = Vec<f64>;
-type Iterate = IterState<Vector, Vector, (), (), (), f64>;
-type Search = MoreThuenteLineSearch<Vector, Vector, f64>;
-
-/// Goes down from `start` until the gradient's norm is at most `gradient_norm`, or `keep_going` says no.
+/// Goes down from `start` until the gradient's norm is at most `gradient_norm`, or `keep_going` says no. Begins in
+/// `precision`.
 ///
 /// # Errors
 /// The objective failed, or was not finite at `start`.
@@ -44,66 +42,29 @@ pub(super) fn minimise(
     objective: &Objective<'_>,
     start: Vec<f64>,
     gradient_norm: f64,
+    mut precision: Precision,
     keep_going: &dyn Fn() -> bool,
 ) -> Result<Minimum, HeadError> {
-    let (value, gradient) = objective(&start)?;
-    if !value.is_finite() {
+    let mut best = Point::at(objective, start, precision)?;
+    if !best.value.is_finite() {
         return Err(HeadError::NotFinite);
     }
-    // Kept out here: a line search that fails takes the problem with it.
-    let heard = RefCell::new(None);
-    let memo = || Memo {
-        objective,
-        last: RefCell::new(None),
-        error: &heard,
-    };
-    let mut problem = Problem::new(memo());
-    let mut solver = solver();
-    let mut best = Point {
-        point: start,
-        value,
-        gradient,
-    };
-    let mut state: Iterate = best.state();
+    let mut pairs = Pairs::default();
     let mut n_iterations = 0;
-    // Set after a failure: a second one from the same point means that rounding lets nothing better be found.
-    let mut fresh = true;
     while norm(&best.gradient) > gradient_norm && n_iterations < MAX_ITERATIONS && keep_going() {
-        let step = solver.next_iter(&mut problem, state);
-        if let Some(error) = heard.take() {
-            return Err(error);
-        }
-        let (mut next, _) = step.map_err(|error| HeadError::Optimiser(error.to_string()))?;
+        let direction = pairs.direction(&best.gradient);
         n_iterations += 1;
-        let ended = next.terminated();
-        let found = (!ended).then(|| Point::of(&mut next)).flatten();
-        match found {
-            Some(found) if found.value.is_finite() && found.value < best.value => {
-                best = found;
-                fresh = false;
-                next.increment_iter();
-                state = next
-                    .param(best.point.clone())
-                    .gradient(best.gradient.clone())
-                    .cost(best.value);
-            }
-            // Rounding may hide a fall of the value while the gradient still shrinks.
-            Some(found) if norm(&found.gradient) < 0.5 * norm(&best.gradient) && found.value <= best.value + 1e-12 => {
-                best = found;
-                fresh = false;
-                next.increment_iter();
-                state = next
-                    .param(best.point.clone())
-                    .gradient(best.gradient.clone())
-                    .cost(best.value);
-            }
-            _ if fresh => break,
-            _ => {
-                fresh = true;
-                solver = self::solver();
-                problem = Problem::new(memo());
-                state = best.state();
-            }
+        if let Some(next) = step(objective, &best, &direction, precision)? {
+            pairs.push(&best, &next);
+            best = next;
+        } else if !pairs.0.is_empty() {
+            pairs.0.clear();
+        } else if precision == Precision::Single {
+            precision = Precision::Double;
+            best = Point::at(objective, best.point, precision)?;
+        } else {
+            // Rounding lets nothing better be found.
+            break;
         }
     }
     let reached = norm(&best.gradient);
@@ -116,83 +77,144 @@ pub(super) fn minimise(
     })
 }
 
-fn solver() -> LBFGS<Search, Vector, Vector, f64> {
-    LBFGS::new(MoreThuenteLineSearch::new(), HISTORY)
-}
-
 struct Point {
-    point: Vector,
+    point: Vec<f64>,
     value: f64,
-    gradient: Vector,
+    gradient: Vec<f64>,
 }
 
 impl Point {
-    fn of(state: &mut Iterate) -> Option<Self> {
-        let value = state.get_cost();
-        Some(Self {
-            point: state.take_param()?,
-            gradient: state.take_gradient()?,
-            value,
-        })
+    fn at(objective: &Objective<'_>, point: Vec<f64>, precision: Precision) -> Result<Self, HeadError> {
+        let (value, gradient) = objective(&point, precision)?;
+        Ok(Self { point, value, gradient })
+    }
+}
+
+/// How gradients changed along the last steps.
+#[derive(Default)]
+struct Pairs(VecDeque<Pair>);
+
+struct Pair {
+    step: Vec<f64>,
+    change: Vec<f64>,
+    /// Of the two with one another; above 0.
+    product: f64,
+}
+
+impl Pairs {
+    fn push(&mut self, from: &Point, to: &Point) {
+        let step = minus(&to.point, &from.point);
+        let change = minus(&to.gradient, &from.gradient);
+        let product = dot(&step, &change);
+        if product <= 0.0 {
+            return;
+        }
+        if self.0.len() == HISTORY {
+            self.0.pop_front();
+        }
+        self.0.push_back(Pair { step, change, product });
     }
 
-    fn state(&self) -> Iterate {
-        Iterate::new()
-            .param(self.point.clone())
-            .gradient(self.gradient.clone())
-            .cost(self.value)
+    /// Where to go from a point with this gradient: the two loops of Liu and Nocedal.
+    fn direction(&self, gradient: &[f64]) -> Vec<f64> {
+        let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
+        let mut shares = Vec::with_capacity(self.0.len());
+        for pair in self.0.iter().rev() {
+            let share = dot(&pair.step, &direction) / pair.product;
+            add(&mut direction, -share, &pair.change);
+            shares.push(share);
+        }
+        // Without a past, a step of length one at most.
+        let scale = self.0.back().map_or_else(
+            || 1.0 / norm(gradient).max(1.0),
+            |pair| pair.product / dot(&pair.change, &pair.change),
+        );
+        for d in &mut direction {
+            *d *= scale;
+        }
+        for (pair, share) in self.0.iter().zip(shares.into_iter().rev()) {
+            let back = dot(&pair.change, &direction) / pair.product;
+            add(&mut direction, share - back, &pair.step);
+        }
+        direction
+    }
+}
+
+/// A point along `direction` that fulfils the Wolfe conditions; none where rounding hides them all.
+fn step(
+    objective: &Objective<'_>,
+    from: &Point,
+    direction: &[f64],
+    precision: Precision,
+) -> Result<Option<Point>, HeadError> {
+    const TRIES: u32 = 30;
+    let slope = dot(&from.gradient, direction);
+    if slope >= 0.0 || !slope.is_finite() {
+        return Ok(None);
+    }
+    // Below this a change of the value says nothing.
+    let noise = match precision {
+        Precision::Single => 1e-9,
+        Precision::Double => 1e-15,
+    } * (1.0 + from.value.abs());
+    let (mut low, mut high) = ((0.0, slope), None::<(f64, f64)>);
+    let mut length = 1.0;
+    for _ in 0..TRIES {
+        let mut point = from.point.clone();
+        add(&mut point, length, direction);
+        let to = Point::at(objective, point, precision)?;
+        let left = dot(&to.gradient, direction);
+        let falls = to.value <= from.value + FALL * length * slope
+            || (to.value <= from.value + noise && left <= (2.0 * FALL - 1.0) * slope);
+        if falls && left.abs() <= LEFT * slope.abs() {
+            return Ok(Some(to));
+        }
+        if falls && left < 0.0 {
+            low = (length, left);
+        } else {
+            high = Some((length, left));
+        }
+        length = between(low, high);
+    }
+    Ok(None)
+}
+
+/// The next length to try: where the slope would be zero if it changed evenly, well inside of what is known.
+fn between(low: (f64, f64), high: Option<(f64, f64)>) -> f64 {
+    let Some(high) = high else { return 4.0 * low.0 };
+    let width = high.0 - low.0;
+    let even = low.0 - low.1 * width / (high.1 - low.1);
+    if high.1 > 0.0 && even.is_finite() {
+        even.clamp(low.0 + 0.1 * width, high.0 - 0.1 * width)
+    } else {
+        low.0 + 0.5 * width
     }
 }
 
 fn norm(gradient: &[f64]) -> f64 {
-    gradient.iter().map(|g| g * g).sum::<f64>().sqrt()
+    dot(gradient, gradient).sqrt()
 }
 
-/// Value and gradient come from one pass over the data, and argmin asks for them one at a time.
-struct Memo<'a> {
-    objective: &'a Objective<'a>,
-    last: RefCell<Option<(Vector, f64, Vector)>>,
-    error: &'a RefCell<Option<HeadError>>,
-}
-
-impl Memo<'_> {
-    fn at<T>(&self, point: &[f64], read: impl Fn(f64, &[f64]) -> T) -> Result<T, argmin::core::Error> {
-        let mut last = self.last.borrow_mut();
-        if let Some((at, value, gradient)) = &*last
-            && at == point
-        {
-            return Ok(read(*value, gradient));
-        }
-        match (self.objective)(point) {
-            Ok((value, gradient)) => {
-                let answer = read(value, &gradient);
-                *last = Some((point.to_vec(), value, gradient));
-                Ok(answer)
-            }
-            Err(error) => {
-                let message = error.to_string();
-                self.error.replace(Some(error));
-                Err(argmin::core::Error::msg(message))
-            }
+/// In lanes, so that a machine can add several at once.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut lanes = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
         }
     }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f64>() + rest
 }
 
-impl CostFunction for Memo<'_> {
-    type Param = Vector;
-    type Output = f64;
-
-    fn cost(&self, point: &Vector) -> Result<f64, argmin::core::Error> {
-        self.at(point, |value, _| value)
-    }
+fn minus(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-impl Gradient for Memo<'_> {
-    type Param = Vector;
-    type Gradient = Vector;
-
-    fn gradient(&self, point: &Vector) -> Result<Vector, argmin::core::Error> {
-        self.at(point, |_, gradient| gradient.to_vec())
+fn add(total: &mut [f64], times: f64, more: &[f64]) {
+    for (sum, value) in total.iter_mut().zip(more) {
+        *sum += times * value;
     }
 }
 
@@ -200,14 +222,14 @@ impl Gradient for Memo<'_> {
 mod tests {
     use super::*;
 
-    fn rosenbrock(p: &[f64]) -> Result<(f64, Vec<f64>), HeadError> {
+    fn rosenbrock(p: &[f64], _: Precision) -> Result<(f64, Vec<f64>), HeadError> {
         let (a, b) = (1.0 - p[0], p[1] - p[0] * p[0]);
         Ok((a * a + 100.0 * b * b, vec![-2.0 * a - 400.0 * p[0] * b, 200.0 * b]))
     }
 
     #[test]
     fn ends_by_the_gradient_and_at_the_minimum() {
-        let minimum = minimise(&rosenbrock, vec![-1.2, 1.0], 1e-9, &|| true).unwrap();
+        let minimum = minimise(&rosenbrock, vec![-1.2, 1.0], 1e-9, Precision::Double, &|| true).unwrap();
         assert!(minimum.converged && minimum.gradient_norm <= 1e-9, "{minimum:?}");
         assert!(minimum.point.iter().all(|x| (x - 1.0).abs() < 1e-7), "{minimum:?}");
     }
@@ -215,8 +237,8 @@ mod tests {
     #[test]
     fn survives_a_norm_that_rounding_forbids() {
         // The value bottoms out at 1e6, where a change below 1e-10 cannot be seen.
-        let shifted = |p: &[f64]| rosenbrock(p).map(|(value, gradient)| (value + 1e6, gradient));
-        let minimum = minimise(&shifted, vec![-1.2, 1.0], 0.0, &|| true).unwrap();
+        let shifted = |p: &[f64], precision| rosenbrock(p, precision).map(|(value, gradient)| (value + 1e6, gradient));
+        let minimum = minimise(&shifted, vec![-1.2, 1.0], 0.0, Precision::Single, &|| true).unwrap();
         assert!(
             minimum.n_iterations < MAX_ITERATIONS && minimum.gradient_norm < 1e-2,
             "{minimum:?}"
@@ -230,21 +252,21 @@ mod tests {
             left.set(left.get() - 1);
             left.get() >= 0
         };
-        let minimum = minimise(&rosenbrock, vec![-1.2, 1.0], 1e-9, &keep_going).unwrap();
+        let minimum = minimise(&rosenbrock, vec![-1.2, 1.0], 1e-9, Precision::Double, &keep_going).unwrap();
         assert_eq!(minimum.n_iterations, 5);
         assert!(!minimum.converged && minimum.value < 24.2, "{minimum:?}");
     }
 
     #[test]
     fn an_objective_that_fails_is_heard() {
-        let fails = |p: &[f64]| {
+        let fails = |p: &[f64], precision| {
             if p[0] == -1.2 {
-                rosenbrock(p)
+                rosenbrock(p, precision)
             } else {
                 Err(HeadError::NotFinite)
             }
         };
-        let error = minimise(&fails, vec![-1.2, 1.0], 1e-9, &|| true).unwrap_err();
+        let error = minimise(&fails, vec![-1.2, 1.0], 1e-9, Precision::Double, &|| true).unwrap_err();
         assert!(matches!(error, HeadError::NotFinite), "{error}");
     }
 }

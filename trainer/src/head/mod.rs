@@ -10,6 +10,7 @@ mod cold;
 mod dial;
 mod file;
 mod joint;
+mod lanes;
 mod minimise;
 mod passes;
 mod probe;
@@ -26,7 +27,7 @@ pub use dial::{NewImage, OldImage, PlaceCounts, Places, PlacesInput, accept_offs
 pub use file::HeadFormatError;
 pub use joint::JointFit;
 pub use probe::{Probe, ProbeInput, probe};
-pub use product::{BLOCK_ROWS, Logits, logits};
+pub use product::{Logits, logits};
 pub use recipe::{N_FOLDS, RecipeScores, RecipesInput, compare_recipes};
 pub use refit::{RefitInput, fit_refit};
 pub use rows::{Matrix, Rows};
@@ -170,16 +171,6 @@ impl Standard {
         }
     }
 
-    /// Features as the fits see them, (rows, dim), row-major.
-    fn apply(&self, features: &Rows<'_>) -> Vec<f64> {
-        let mut out = Vec::with_capacity(features.len() * features.dim);
-        features.for_each(|row| {
-            let scaled = row.iter().zip(&self.mean).zip(&self.std);
-            out.extend(scaled.map(|((x, mean), std)| (f64::from(*x) - f64::from(*mean)) / f64::from(*std)));
-        });
-        out
-    }
-
     /// A row in standardised space as one on plain features: `v·(f − mean)/std + c = w·f + b`.
     fn fold(&self, row: &[f64], bias: f64) -> (Vec<f64>, f64) {
         let weight: Vec<f64> = row.iter().zip(&self.std).map(|(v, std)| v / f64::from(*std)).collect();
@@ -231,12 +222,6 @@ pub enum HeadError {
     /// A feature is not a number, or the fit ran off.
     #[error("the fit left the finite numbers; a feature may be damaged")]
     NotFinite,
-    /// The tensor library failed.
-    #[error("cannot multiply feature matrices: {0}")]
-    Tensor(#[from] candle_core::Error),
-    /// The optimiser failed.
-    #[error("L-BFGS failed: {0}")]
-    Optimiser(String),
 }
 
 /// log Σ exp, stable; −∞ for nothing.
@@ -314,9 +299,10 @@ mod tests {
         let standard = Standard::of(&features);
         let (row, bias) = ([0.5, -2.0, 1.0, 3.0], 0.75);
         let (weight, folded) = standard.fold(&row, bias);
-        let scaled = standard.apply(&features);
-        for (plain, scaled) in data.chunks_exact(4).zip(scaled.chunks_exact(4)) {
-            let before: f64 = scaled.iter().zip(&row).map(|(x, v)| x * v).sum::<f64>() + bias;
+        for plain in data.chunks_exact(4) {
+            let scaled = plain.iter().zip(&standard.mean).zip(&standard.std);
+            let scaled = scaled.map(|((x, mean), std)| (f64::from(*x) - f64::from(*mean)) / f64::from(*std));
+            let before: f64 = scaled.zip(&row).map(|(x, v)| x * v).sum::<f64>() + bias;
             let after: f64 = plain.iter().zip(&weight).map(|(x, w)| f64::from(*x) * w).sum::<f64>() + folded;
             assert!((before - after).abs() < 1e-12, "{before} {after}");
         }

@@ -59,23 +59,26 @@ pub fn probe(input: &ProbeInput<'_>) -> Result<Probe, HeadError> {
     let head = fit_cold(&cold, &keep_going)?.head;
     let joint = head.logits(&input.calibration)?;
     Ok(Probe {
-        nearest_mean: confusion(input, nearest_mean(input)?.chunks_exact(input.n_classes)),
+        nearest_mean: confusion(input, nearest_mean(input).chunks_exact(input.n_classes)),
         joint: confusion(input, joint.iter()),
     })
 }
 
 /// Half of the squared distance to each mean is `|x|²/2 − (m·x − |m|²/2)`, and `|x|` is the same for all classes.
-fn nearest_mean(input: &ProbeInput<'_>) -> Result<Vec<f64>, HeadError> {
+fn nearest_mean(input: &ProbeInput<'_>) -> Vec<f64> {
     let (k, dim) = (input.n_classes, input.train.dim);
     let standard = Standard::of(&input.train);
     let mut means = vec![0.0; k * dim];
     let mut counts = vec![0_usize; k];
-    for (row, label) in standard.apply(&input.train).chunks_exact(dim).zip(input.train_labels) {
+    let mut labels = input.train_labels.iter();
+    input.train.for_each(|row| {
+        let Some(label) = labels.next() else { return };
         counts[*label] += 1;
-        for (sum, x) in means[label * dim..(label + 1) * dim].iter_mut().zip(row) {
-            *sum += x;
+        let sums = &mut means[label * dim..(label + 1) * dim];
+        for ((sum, x), (mean, std)) in sums.iter_mut().zip(row).zip(standard.mean.iter().zip(&standard.std)) {
+            *sum += (f64::from(*x) - f64::from(*mean)) / f64::from(*std);
         }
-    }
+    });
     for (mean, count) in means.chunks_exact_mut(dim).zip(&counts) {
         for m in mean {
             *m /= real(*count);
@@ -85,7 +88,7 @@ fn nearest_mean(input: &ProbeInput<'_>) -> Result<Vec<f64>, HeadError> {
         .chunks_exact(dim)
         .map(|mean| -0.5 * mean.iter().map(|m| m * m).sum::<f64>())
         .collect();
-    Features::new(&input.calibration, &standard)?.logits(&means, &bias)
+    Features::new(input.calibration, &standard).logits(&means, &bias)
 }
 
 fn confusion<'z>(input: &ProbeInput<'_>, scores: impl Iterator<Item = &'z [f64]>) -> Vec<Vec<u64>> {

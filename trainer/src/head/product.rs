@@ -1,16 +1,19 @@
 //! The one way features become logits.
 //!
-//! Blocks always have [`BLOCK_ROWS`] rows, the last one filled up with zeros, so that an image's logits do not depend on
-//! which images stand beside it: the shape of a product decides the order its sums run in. Sums run in f64, so that no
-//! answer near a threshold depends on a machine's kernel either.
+//! Sums run in f64, in fixed lanes (`lanes.rs`), so that an image's logits depend neither on which images stand beside it
+//! nor on a machine's kernel: the product of two f32 is exact in f64, so it is all the same whether a machine fuses it with
+//! the sum.
 
-use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 
 use crate::head::HeadError;
+use crate::head::lanes::{Lines, products};
 use crate::head::rows::Rows;
 
-/// Rows of one product.
-pub const BLOCK_ROWS: usize = 4096;
+/// Rows that are multiplied at once: few, so that they stay in a core's cache.
+const BLOCK: usize = 16;
+/// Rows of a core's share.
+const SHARE: usize = 512;
 
 /// Logits, (rows, classes), row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,19 +61,36 @@ pub fn logits(features: &Rows<'_>, dim: usize, weight: &[f32], bias: &[f32]) -> 
         });
     }
     let n_classes = bias.len();
-    let wide: Vec<f64> = weight.iter().copied().map(f64::from).collect();
-    let weight = Tensor::from_vec(wide, (n_classes, dim), &Device::Cpu)?.t()?;
-    let mut data = Vec::with_capacity(features.len() * n_classes);
-    for index in features.index.chunks(BLOCK_ROWS) {
-        let block = Rows { index, ..*features };
-        let mut values = Vec::with_capacity(BLOCK_ROWS * dim);
-        block.for_each(|row| values.extend(row.iter().copied().map(f64::from)));
-        values.resize(BLOCK_ROWS * dim, 0.0);
-        let block = Tensor::from_vec(values, (BLOCK_ROWS, dim), &Device::Cpu)?;
-        let product = block.matmul(&weight)?.flatten_all()?.to_vec1::<f64>()?;
-        let rows = product.chunks_exact(n_classes).take(index.len());
-        data.extend(rows.flat_map(|row| row.iter().zip(bias).map(|(z, b)| z + f64::from(*b))));
+    let mut data = vec![0.0; features.len() * n_classes];
+    if n_classes == 0 {
+        return Ok(Logits { n_classes, data });
     }
+    let weight: Vec<f64> = weight.iter().copied().map(f64::from).collect();
+    let weight = Lines { data: &weight, dim };
+    let scratch = || (vec![0.0; dim], vec![0.0; BLOCK * dim]);
+    let share = |(row, block): &mut (Vec<f32>, Vec<f64>), (number, out): (usize, &mut [f64])| {
+        for (step, out) in out.chunks_mut(BLOCK * n_classes).enumerate() {
+            let n = out.len() / n_classes;
+            for (at, wide) in block.chunks_exact_mut(dim).take(n).enumerate() {
+                features.read(number * SHARE + step * BLOCK + at, row);
+                for (wide, x) in wide.iter_mut().zip(&*row) {
+                    *wide = f64::from(*x);
+                }
+            }
+            let x = Lines {
+                data: &block[..n * dim],
+                dim,
+            };
+            products(x, weight, out);
+            for z in out.chunks_exact_mut(n_classes) {
+                for (z, b) in z.iter_mut().zip(bias) {
+                    *z += f64::from(*b);
+                }
+            }
+        }
+    };
+    let shares = data.par_chunks_mut(SHARE * n_classes).enumerate();
+    shares.for_each_init(scratch, share);
     Ok(Logits { n_classes, data })
 }
 
@@ -113,7 +133,7 @@ mod tests {
     #[test]
     fn an_image_has_the_same_bits_in_any_company() {
         let (dim, k) = (64, 5);
-        let n = BLOCK_ROWS + 77;
+        let n = 4 * SHARE + 77;
         let (data, weight, bias) = (matrix(n, dim, 1), matrix(k, dim, 2), matrix(1, k, 3));
         let all: Vec<usize> = (0..n).collect();
         let whole = logits(
@@ -127,7 +147,7 @@ mod tests {
             &bias,
         )
         .unwrap();
-        let some = [4_100_usize, 3, 4_095, 17];
+        let some = [2_100_usize, 3, 2_047, 17];
         let few = logits(
             &Rows {
                 data: Matrix::Whole(&data),

@@ -8,9 +8,9 @@
 
 use domain::job::{Balance, RefitConfig};
 
-use crate::head::cold::regularised;
+use crate::head::cold::{regularised, softmax};
 use crate::head::joint::{Grid, JointFit, check_images};
-use crate::head::passes::Features;
+use crate::head::passes::{Features, Precision};
 use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Logits, Standard, balanced, log_sum_exp, real};
 
@@ -59,7 +59,8 @@ pub fn fit_refit(input: &RefitInput<'_>, keep_going: &dyn Fn() -> bool) -> Resul
         l2_grid: input.l2_grid,
     };
     let start = warm(input, &standard);
-    grid.fit(&|point, l2| objective.at(point, l2), start, keep_going)
+    let at = |point: &[f64], l2: f64, precision| objective.at(point, l2, precision);
+    grid.fit(&at, start, objective.features.precision(), keep_going)
 }
 
 /// The old rows in standardised space, and nothing for new ones: their biases make them as likely as the least likely old one.
@@ -81,7 +82,7 @@ fn warm(input: &RefitInput<'_>, standard: &Standard) -> Vec<f64> {
 
 /// The regularised cross-entropy of all rows, and what distillation adds.
 struct Refit<'a> {
-    features: Features,
+    features: Features<'a>,
     labels: &'a [usize],
     weights: Vec<f64>,
     /// Logarithm of each class's share of the images; zeros without logit adjustment.
@@ -116,7 +117,7 @@ impl<'a> Refit<'a> {
             }
         }
         Ok(Self {
-            features: Features::new(&input.train, standard)?,
+            features: Features::new(input.train, standard),
             labels: input.train_labels,
             weights,
             adjustment,
@@ -128,7 +129,7 @@ impl<'a> Refit<'a> {
     }
 
     /// Value and gradient at `point`: (classes, dim) weights, then biases.
-    fn at(&self, point: &[f64], l2: f64) -> Result<(f64, Vec<f64>), HeadError> {
+    fn at(&self, point: &[f64], l2: f64, precision: Precision) -> (f64, Vec<f64>) {
         let (rows, biases) = point.split_at(self.n_weights);
         let loss = |image: usize, z: &mut [f64]| {
             let (label, weight) = (self.labels[image], self.weights[image]);
@@ -144,19 +145,16 @@ impl<'a> Refit<'a> {
             for (z, shift) in z.iter_mut().zip(&self.adjustment) {
                 *z += shift;
             }
-            let total = log_sum_exp(z);
-            let value = weight * (total - z[label] + self.teaching * distilled);
-            for z in z.iter_mut() {
-                *z = weight * (*z - total).exp();
-            }
+            let own = z[label];
+            let total = softmax(z, weight);
+            let value = weight * (total - own + self.teaching * distilled);
             z[label] -= weight;
             for (g, share) in z.iter_mut().zip(&shares) {
                 *g += weight * self.teaching * share;
             }
             value
         };
-        let pass = self.features.pass(rows, biases, &loss)?;
-        Ok(regularised(pass, rows, l2))
+        regularised(self.features.pass(rows, biases, precision, &loss), rows, l2)
     }
 }
 
@@ -254,12 +252,13 @@ mod tests {
                 let standard = Standard::of_head(input.baseline);
                 let objective = Refit::new(input, &standard).unwrap();
                 let point: Vec<f64> = (0..3 * (DIM + 1)).map(|i| (i as f64 * 0.7).sin() * 0.3).collect();
-                let (_, gradient) = objective.at(&point, 1e-2).unwrap();
+                let at = |point: &[f64]| objective.at(point, 1e-2, Precision::Double);
+                let (_, gradient) = at(&point);
                 for (i, g) in gradient.iter().enumerate() {
                     let moved = |by: f64| {
                         let mut point = point.clone();
                         point[i] += by;
-                        objective.at(&point, 1e-2).unwrap().0
+                        at(&point).0
                     };
                     let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
                     assert!((slope - g).abs() < 1e-7, "{config:?} {i}: {slope} {g}");
@@ -275,8 +274,8 @@ mod tests {
             let standard = Standard::of_head(input.baseline);
             let start = warm(input, &standard);
             let (rows, biases) = start.split_at(3 * DIM);
-            let features = Features::new(&input.train, &standard).unwrap();
-            let logits = features.logits(rows, biases).unwrap();
+            let features = Features::new(input.train, &standard);
+            let logits = features.logits(rows, biases);
             let before = input.baseline.logits(&input.train).unwrap();
             for (warm, old) in logits.chunks_exact(3).zip(before.iter()) {
                 assert!((warm[0] - old[0]).abs() < 1e-5 && (warm[1] - old[1]).abs() < 1e-5);
