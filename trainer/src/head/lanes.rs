@@ -1,98 +1,109 @@
 //! Sums of products in fixed lanes.
 //!
-//! A sum of products always runs in [`LANES`] lanes, each fused product added in the order of the numbers, and the lanes
-//! are added in one order. So its bits depend on its numbers alone: not on which rows are multiplied beside it, how many
-//! cores there are or how wide a machine's vectors are. The code is plain; [`pulp`] compiles it for the vectors that the
-//! machine has.
+//! A sum of products always runs in the lanes of a vector of 256 bits, each product fused with its sum, in the order of the
+//! numbers, and the lanes are added in one order. So its bits depend on its numbers alone: not on which rows are multiplied
+//! beside it, how many cores there are or what a machine's own vectors are. A machine without AVX2 goes the same way number
+//! by number.
 
-use std::array::from_fn;
-
-use pulp::{Simd, WithSimd};
-
-/// Partial sums of one sum.
-const LANES: usize = 8;
+use pulp::{Scalar256b, Simd, WithSimd};
 
 /// f32 or f64.
 pub(super) trait Number: Copy + Default + Send + Sync + 'static {
-    /// Takes two registers where f32 takes one.
-    const IS_WIDE: bool;
+    /// 256 bits of them.
+    type Lanes<S: Simd>: Copy;
+
     fn of(value: f64) -> Self;
     fn of_feature(value: f32) -> Self;
     fn wide(self) -> f64;
     /// `self · by + more`, rounded once.
     fn times_plus(self, by: Self, more: Self) -> Self;
-    fn minus(self, other: Self) -> Self;
-    fn times(self, by: Self) -> Self;
+    /// `(self − mean) · scale`
+    fn standardised(self, mean: Self, scale: Self) -> Self;
+
+    /// Whole vectors and what is left.
+    fn lanes<S: Simd>(numbers: &[Self]) -> (&[Self::Lanes<S>], &[Self]);
+    /// `to` gets the lanes, as far as it reaches.
+    fn store<S: Simd>(lanes: Self::Lanes<S>, to: &mut [Self]);
+    fn splat<S: Simd>(simd: S, value: Self) -> Self::Lanes<S>;
+    /// `a · b + more`
+    fn fused<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>, more: Self::Lanes<S>) -> Self::Lanes<S>;
 }
 
-impl Number for f32 {
-    const IS_WIDE: bool = false;
+macro_rules! number {
+    ($number:ty, $lanes:ident, $as_lanes:ident, $as_mut_lanes:ident, $splat:ident, $mul_add:ident, $of:expr, $of_feature:expr) => {
+        impl Number for $number {
+            type Lanes<S: Simd> = S::$lanes;
 
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "this is what computing in f32 means")]
-    fn of(value: f64) -> Self {
-        value as Self
-    }
+            #[inline(always)]
+            fn of(value: f64) -> Self {
+                $of(value)
+            }
 
-    #[inline(always)]
-    fn of_feature(value: f32) -> Self {
-        value
-    }
+            #[inline(always)]
+            fn of_feature(value: f32) -> Self {
+                $of_feature(value)
+            }
 
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        f64::from(self)
-    }
+            #[inline(always)]
+            fn wide(self) -> f64 {
+                f64::from(self)
+            }
 
-    #[inline(always)]
-    fn times_plus(self, by: Self, more: Self) -> Self {
-        self.mul_add(by, more)
-    }
+            #[inline(always)]
+            fn times_plus(self, by: Self, more: Self) -> Self {
+                self.mul_add(by, more)
+            }
 
-    #[inline(always)]
-    fn minus(self, other: Self) -> Self {
-        self - other
-    }
+            #[inline(always)]
+            fn standardised(self, mean: Self, scale: Self) -> Self {
+                (self - mean) * scale
+            }
 
-    #[inline(always)]
-    fn times(self, by: Self) -> Self {
-        self * by
-    }
+            #[inline(always)]
+            fn lanes<S: Simd>(numbers: &[Self]) -> (&[S::$lanes], &[Self]) {
+                S::$as_lanes(numbers)
+            }
+
+            #[inline(always)]
+            fn store<S: Simd>(lanes: S::$lanes, to: &mut [Self]) {
+                if let Some(to) = S::$as_mut_lanes(to).0.first_mut() {
+                    *to = lanes;
+                }
+            }
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, value: Self) -> S::$lanes {
+                simd.$splat(value)
+            }
+
+            #[inline(always)]
+            fn fused<S: Simd>(simd: S, a: S::$lanes, b: S::$lanes, more: S::$lanes) -> S::$lanes {
+                simd.$mul_add(a, b, more)
+            }
+        }
+    };
 }
 
-impl Number for f64 {
-    const IS_WIDE: bool = true;
-
-    #[inline(always)]
-    fn of(value: f64) -> Self {
-        value
-    }
-
-    #[inline(always)]
-    fn of_feature(value: f32) -> Self {
-        Self::from(value)
-    }
-
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        self
-    }
-
-    #[inline(always)]
-    fn times_plus(self, by: Self, more: Self) -> Self {
-        self.mul_add(by, more)
-    }
-
-    #[inline(always)]
-    fn minus(self, other: Self) -> Self {
-        self - other
-    }
-
-    #[inline(always)]
-    fn times(self, by: Self) -> Self {
-        self * by
-    }
-}
+number!(
+    f32,
+    f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    splat_f32s,
+    mul_add_f32s,
+    crate::head::narrow,
+    std::convert::identity
+);
+number!(
+    f64,
+    f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    splat_f64s,
+    mul_add_f64s,
+    std::convert::identity,
+    f64::from
+);
 
 /// Vectors of `dim` numbers behind one another.
 #[derive(Clone, Copy)]
@@ -107,14 +118,23 @@ impl<'a, T> Lines<'a, T> {
         &self.data[line * self.dim..(line + 1) * self.dim]
     }
 
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.data.len().checked_div(self.dim).unwrap_or_default()
     }
 }
 
+/// On vectors of 256 bits, or number by number where a machine has none.
+fn run<W: WithSimd>(work: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return Simd::vectorize(simd, work);
+    }
+    Simd::vectorize(Scalar256b, work)
+}
+
 /// Every line of `x` times every line of `w`: `out` is (x, w), row-major.
 pub(super) fn products<T: Number>(x: Lines<'_, T>, w: Lines<'_, T>, out: &mut [f64]) {
-    pulp::Arch::new().dispatch(Products { x, w, out });
+    run(Products { x, w, out });
 }
 
 struct Products<'a, T> {
@@ -127,90 +147,89 @@ impl<T: Number> WithSimd for Products<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        products_here(self.x, self.w, self.out);
-    }
-}
-
-#[inline(always)]
-fn products_here<T: Number>(x: Lines<'_, T>, w: Lines<'_, T>, out: &mut [f64]) {
-    let k = w.len();
-    let mut class = 0;
-    // So many at once that each number is loaded for several products, and few enough for a machine's registers.
-    while class < k {
-        class += match (T::IS_WIDE, k - class) {
-            (false, 1) => by_rows::<T, 8, 1>(x, w, class, out),
-            (false, 2 | 4) => by_rows::<T, 4, 2>(x, w, class, out),
-            (false, _) => by_rows::<T, 4, 3>(x, w, class, out),
-            (true, 1) => by_rows::<T, 4, 1>(x, w, class, out),
-            (true, _) => by_rows::<T, 2, 2>(x, w, class, out),
-        };
-    }
-}
-
-/// Products with the `C` lines from `class` on; returns `C`.
-#[inline(always)]
-fn by_rows<T: Number, const R: usize, const C: usize>(
-    x: Lines<'_, T>,
-    w: Lines<'_, T>,
-    class: usize,
-    out: &mut [f64],
-) -> usize {
-    let (k, rows) = (w.len(), x.len());
-    let classes: [&[T]; C] = from_fn(|c| w.get(class + c));
-    let mut row = 0;
-    while row + R <= rows {
-        let sums = tile::<T, R, C>(from_fn(|r| x.get(row + r)), classes);
-        for (r, sums) in sums.into_iter().enumerate() {
-            out[(row + r) * k + class..][..C].copy_from_slice(&sums);
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let k = self.w.len();
+        let mut class = 0;
+        // So many at once that each number is loaded for several products, and few enough for a machine's registers.
+        while class < k {
+            class += match k - class {
+                1 => self.by_rows::<S, 8, 1>(simd, class),
+                2 | 4 => self.by_rows::<S, 4, 2>(simd, class),
+                _ => self.by_rows::<S, 4, 3>(simd, class),
+            };
         }
-        row += R;
     }
-    while row < rows {
-        let [sums] = tile::<T, 1, C>([x.get(row)], classes);
-        out[row * k + class..][..C].copy_from_slice(&sums);
-        row += 1;
-    }
-    C
 }
 
-#[inline(always)]
-fn tile<T: Number, const R: usize, const C: usize>(x: [&[T]; R], w: [&[T]; C]) -> [[f64; C]; R] {
-    let dim = w[0].len();
-    let whole = dim / LANES;
-    let x_lanes: [&[[T; LANES]]; R] = from_fn(|r| &x[r].as_chunks().0[..whole]);
-    let w_lanes: [&[[T; LANES]]; C] = from_fn(|c| &w[c].as_chunks().0[..whole]);
-    let mut sums = [[[T::default(); LANES]; C]; R];
-    for step in 0..whole {
-        let b: [[T; LANES]; C] = from_fn(|c| w_lanes[c][step]);
+impl<T: Number> Products<'_, T> {
+    /// Products with the `C` lines from `class` on; returns `C`.
+    #[inline(always)]
+    fn by_rows<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, class: usize) -> usize {
+        let mut row = 0;
+        while row + R <= self.x.len() {
+            self.tile::<S, R, C>(simd, row, class);
+            row += R;
+        }
+        while row < self.x.len() {
+            self.tile::<S, 1, C>(simd, row, class);
+            row += 1;
+        }
+        C
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, class: usize) {
+        let mut x: [(&[T::Lanes<S>], &[T]); R] = [(&[], &[]); R];
+        let mut w: [(&[T::Lanes<S>], &[T]); C] = [(&[], &[]); C];
         for r in 0..R {
-            let a = x_lanes[r][step];
-            for c in 0..C {
-                for lane in 0..LANES {
-                    sums[r][c][lane] = a[lane].times_plus(b[c][lane], sums[r][c][lane]);
+            x[r] = T::lanes::<S>(self.x.get(row + r));
+        }
+        for c in 0..C {
+            w[c] = T::lanes::<S>(self.w.get(class + c));
+        }
+        let n = w[0].0.len();
+        for x in &mut x {
+            x.0 = &x.0[..n];
+        }
+        for w in &mut w {
+            w.0 = &w.0[..n];
+        }
+        let mut sums = [[T::splat(simd, T::default()); C]; R];
+        for step in 0..n {
+            for r in 0..R {
+                for c in 0..C {
+                    sums[r][c] = T::fused(simd, x[r].0[step], w[c].0[step], sums[r][c]);
                 }
             }
         }
+        for r in 0..R {
+            for c in 0..C {
+                let mut lanes = [T::default(); 8];
+                T::store::<S>(sums[r][c], &mut lanes);
+                let s = lanes.map(T::wide);
+                let tail: f64 = x[r].1.iter().zip(w[c].1).map(|(x, w)| x.wide() * w.wide()).sum();
+                let sum = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + tail;
+                self.out[(row + r) * self.w.len() + class + c] = sum;
+            }
+        }
     }
-    from_fn(|r| {
-        from_fn(|c| {
-            let s = sums[r][c].map(T::wide);
-            let tail = x[r][whole * LANES..].iter().zip(&w[c][whole * LANES..]);
-            let tail: f64 = tail.map(|(x, w)| x.wide() * w.wide()).sum();
-            ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + tail
-        })
-    })
 }
 
-/// Adds to each line of `sums`, one per class, the lines of `x` weighed by their numbers for it: `r` is (x, classes),
+/// Adds to each line of `sums`, one per class, the lines of `x` weighed by their numbers for it: `by` is (x, classes),
 /// row-major. Within one call the sums run in `T`.
-pub(super) fn add_weighted<T: Number>(x: Lines<'_, T>, r: &[T], sums: &mut [f64]) {
-    pulp::Arch::new().dispatch(AddWeighted { x, r, sums });
+pub(super) fn add_weighted<T: Number>(x: Lines<'_, T>, by: &[T], sums: &mut [f64]) {
+    run(AddWeighted {
+        x,
+        by,
+        k: sums.len() / x.dim,
+        sums,
+    });
 }
 
 struct AddWeighted<'a, T> {
     x: Lines<'a, T>,
-    r: &'a [T],
+    by: &'a [T],
+    k: usize,
     sums: &'a mut [f64],
 }
 
@@ -218,76 +237,76 @@ impl<T: Number> WithSimd for AddWeighted<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        add_weighted_here(self.x, self.r, self.sums);
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let mut class = 0;
+        while class < self.k {
+            class += match self.k - class {
+                1 => self.columns::<S, 8, 1>(simd, class),
+                2 => self.columns::<S, 4, 2>(simd, class),
+                3 => self.columns::<S, 4, 3>(simd, class),
+                _ => self.columns::<S, 3, 4>(simd, class),
+            };
+        }
     }
 }
 
-#[inline(always)]
-fn add_weighted_here<T: Number>(x: Lines<'_, T>, r: &[T], sums: &mut [f64]) {
-    let k = sums.len() / x.dim;
-    let mut class = 0;
-    while class < k {
-        class += match (T::IS_WIDE, k - class) {
-            (false, 1) => columns::<T, 8, 1>(x, r, k, class, sums),
-            (false, 2) => columns::<T, 4, 2>(x, r, k, class, sums),
-            (false, 3) => columns::<T, 4, 3>(x, r, k, class, sums),
-            (false, _) => columns::<T, 2, 4>(x, r, k, class, sums),
-            (true, 1) => columns::<T, 4, 1>(x, r, k, class, sums),
-            (true, _) => columns::<T, 2, 2>(x, r, k, class, sums),
-        };
+impl<T: Number> AddWeighted<'_, T> {
+    /// Sums of the `C` classes from `class` on, `V` vectors at once; returns `C`.
+    #[inline(always)]
+    fn columns<S: Simd, const V: usize, const C: usize>(&mut self, simd: S, class: usize) -> usize {
+        let whole = T::lanes::<S>(self.x.get(0)).0.len();
+        let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
+        let mut first = 0;
+        while first + V <= whole {
+            self.tile::<S, V, C>(simd, first * lanes, class);
+            first += V;
+        }
+        while first < whole {
+            self.tile::<S, 1, C>(simd, first * lanes, class);
+            first += 1;
+        }
+        for c in class..class + C {
+            for j in whole * lanes..self.x.dim {
+                let mut sum = T::default();
+                for row in 0..self.x.len() {
+                    sum = self.x.get(row)[j].times_plus(self.by[row * self.k + c], sum);
+                }
+                self.sums[c * self.x.dim + j] += sum.wide();
+            }
+        }
+        C
     }
-}
 
-/// Sums of the `C` classes from `class` on; returns `C`.
-#[inline(always)]
-fn columns<T: Number, const V: usize, const C: usize>(
-    x: Lines<'_, T>,
-    r: &[T],
-    k: usize,
-    class: usize,
-    sums: &mut [f64],
-) -> usize {
-    let (dim, rows) = (x.dim, x.len());
-    let width = V * LANES;
-    let mut first = 0;
-    while first + width <= dim {
-        let mut tile = [[[T::default(); LANES]; V]; C];
-        for row in 0..rows {
-            let (x, _) = x.data[row * dim + first..][..width].as_chunks::<LANES>();
-            let by = &r[row * k + class..][..C];
-            for v in 0..V {
-                let x = x[v];
-                for c in 0..C {
-                    for lane in 0..LANES {
-                        tile[c][v][lane] = x[lane].times_plus(by[c], tile[c][v][lane]);
-                    }
+    #[inline(always)]
+    fn tile<S: Simd, const V: usize, const C: usize>(&mut self, simd: S, first: usize, class: usize) {
+        let lanes = size_of::<T::Lanes<S>>() / size_of::<T>();
+        let mut tile = [[T::splat(simd, T::default()); V]; C];
+        for (x, by) in self.x.data.chunks_exact(self.x.dim).zip(self.by.chunks_exact(self.k)) {
+            let x = &T::lanes::<S>(&x[first..first + V * lanes]).0[..V];
+            let by = &by[class..class + C];
+            for c in 0..C {
+                let by = T::splat(simd, by[c]);
+                for v in 0..V {
+                    tile[c][v] = T::fused(simd, x[v], by, tile[c][v]);
                 }
             }
         }
-        for (c, tile) in tile.iter().enumerate() {
-            let out = &mut sums[(class + c) * dim + first..][..width];
-            for (sum, more) in out.iter_mut().zip(tile.as_flattened()) {
-                *sum += more.wide();
+        for (c, tile) in tile.into_iter().enumerate() {
+            let out = &mut self.sums[(class + c) * self.x.dim + first..][..V * lanes];
+            for (sums, more) in out.chunks_exact_mut(lanes).zip(tile) {
+                let mut numbers = [T::default(); 8];
+                T::store::<S>(more, &mut numbers);
+                for (sum, more) in sums.iter_mut().zip(numbers) {
+                    *sum += more.wide();
+                }
             }
         }
-        first += width;
     }
-    for c in class..class + C {
-        for j in first..dim {
-            let mut sum = T::default();
-            for row in 0..rows {
-                sum = x.data[row * dim + j].times_plus(r[row * k + c], sum);
-            }
-            sums[c * dim + j] += sum.wide();
-        }
-    }
-    C
 }
 
 /// `(x − mean) · scale`, number by number.
 pub(super) fn standardise<T: Number>(x: &[f32], mean: &[f32], scale: &[T], out: &mut [T]) {
-    pulp::Arch::new().dispatch(Standardise { x, mean, scale, out });
+    run(Standardise { x, mean, scale, out });
 }
 
 struct Standardise<'a, T> {
@@ -304,7 +323,71 @@ impl<T: Number> WithSimd for Standardise<'_, T> {
     fn with_simd<S: Simd>(self, _: S) {
         let numbers = self.out.iter_mut().zip(self.x).zip(self.mean).zip(self.scale);
         for (((out, x), mean), scale) in numbers {
-            *out = T::of_feature(*x).minus(T::of_feature(*mean)).times(*scale);
+            *out = T::of_feature(*x).standardised(T::of_feature(*mean), *scale);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 16_777_216.0 - 0.5
+        };
+        std::iter::repeat_with(next).take(n).collect()
+    }
+
+    fn check<T: Number>(tolerance: f64) {
+        for (rows, k, dim) in [(1, 1, 1), (3, 2, 7), (9, 3, 8), (17, 5, 100), (64, 11, 131)] {
+            let of = |n, seed| -> Vec<T> { numbers(n, seed).into_iter().map(T::of_feature).collect() };
+            let (x, w, by) = (of(rows * dim, 1), of(k * dim, 2), of(rows * k, 3));
+            let (x, w) = (Lines { data: &x, dim }, Lines { data: &w, dim });
+            let (mut out, mut sums) = (vec![0.0; rows * k], vec![0.0; k * dim]);
+            products(x, w, &mut out);
+            add_weighted(x, &by, &mut sums);
+            // The same, a machine without vectors.
+            let (mut plain_out, mut plain_sums) = (vec![0.0; rows * k], vec![0.0; k * dim]);
+            Simd::vectorize(
+                Scalar256b,
+                Products {
+                    x,
+                    w,
+                    out: &mut plain_out,
+                },
+            );
+            let plain = AddWeighted {
+                x,
+                by: &by,
+                k,
+                sums: &mut plain_sums,
+            };
+            Simd::vectorize(Scalar256b, plain);
+            assert_eq!((&out, &sums), (&plain_out, &plain_sums), "the same bits");
+            for row in 0..rows {
+                for class in 0..k {
+                    let pairs = x.get(row).iter().zip(w.get(class));
+                    let exact: f64 = pairs.map(|(x, w)| x.wide() * w.wide()).sum();
+                    assert!((out[row * k + class] - exact).abs() < tolerance);
+                }
+            }
+            for class in 0..k {
+                for j in 0..dim {
+                    let exact: f64 = (0..rows)
+                        .map(|row| x.get(row)[j].wide() * by[row * k + class].wide())
+                        .sum();
+                    assert!((sums[class * dim + j] - exact).abs() < tolerance);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_are_sums_in_any_shape_and_on_any_machine() {
+        check::<f32>(1e-5);
+        check::<f64>(1e-13);
     }
 }

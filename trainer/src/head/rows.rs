@@ -3,8 +3,8 @@
 //! Features are whole matrices in memory or rows of mapped files; whoever reads a row gets its numbers in a place of their
 //! own, so that nothing is copied but what is being looked at.
 
+use engine::widen;
 use half::f16;
-use half::slice::HalfFloatSliceExt as _;
 
 /// Where the rows of a feature matrix lie.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ impl Rows<'_> {
         let row = self.index[at];
         match self.data {
             Matrix::Whole(data) => out.copy_from_slice(&data[row * self.dim..(row + 1) * self.dim]),
-            Matrix::Halves(rows) => rows[row].convert_to_f32_slice(out),
+            Matrix::Halves(rows) => widen(rows[row], out),
         }
     }
 
