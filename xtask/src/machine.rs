@@ -81,23 +81,32 @@ pub(crate) fn c_compiler() -> Result<()> {
 
 /// A Python of its own with the packages of the cross-checks; the reason where it cannot be had.
 pub(crate) fn crosscheck_python() -> Result<PathBuf> {
-    let requirements = root().join("tests/crosscheck/requirements.txt");
+    python_with(
+        &target().join("venv"),
+        &root().join("tests/crosscheck/requirements.txt"),
+        "reports are recomputed by scikit-learn and scipy",
+    )
+}
+
+/// A Python of its own with the packages of a requirements file beside what it has already; the reason where it cannot be had.
+pub(crate) fn python_with(venv: &Path, requirements: &Path, why: &str) -> Result<PathBuf> {
     let wanted =
-        fs::read_to_string(&requirements).wrap_err_with(|| format!("could not read {}", requirements.display()))?;
-    let venv = target().join("venv");
+        fs::read_to_string(requirements).wrap_err_with(|| format!("could not read {}", requirements.display()))?;
     let python = venv.join("bin/python");
-    let stamp = venv.join("rehead-requirements.txt");
+    let name = requirements.file_name().unwrap_or_default().to_string_lossy();
+    let stamp = venv.join(format!("rehead-{name}"));
     if python.exists() && fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
         return Ok(python);
     }
-    println!("making a Python environment under target/venv: reports are recomputed by scikit-learn and scipy");
-    let make = || run(program("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-    if make().is_err() {
+    let place = venv.strip_prefix(root()).unwrap_or(venv);
+    println!("installing Python packages under {}: {why}", place.display());
+    let make = || run(program("python3").args(["-m", "venv", "--clear"]).arg(venv));
+    if !venv.join("bin/pip").exists() && make().is_err() {
         apt(&["python3", "python3-venv"])?;
         make()?;
     }
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-    run(program(&python).args(pip).arg(&requirements))?;
+    run(program(&python).args(pip).arg(requirements))?;
     fs::write(&stamp, wanted).wrap_err_with(|| format!("could not write {}", stamp.display()))?;
     Ok(python)
 }

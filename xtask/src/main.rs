@@ -50,8 +50,8 @@ enum Command {
     Paths,
     /// Rebuild and restart the server whenever a source file changes.
     Dev(dev::Options),
-    /// Run the benches.
-    Bench,
+    /// Measure ours beside its peers and print what reaches its target.
+    Bench(bench::Options),
     /// Build, link and start the worker for GPUs, and test what needs no card.
     CheckCuda,
     /// Build the release archive.
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run_all(&options),
         Command::Paths => paths::run_paths(),
         Command::Dev(options) => dev::run_dev(&options),
-        Command::Bench => bench::run_benches(),
+        Command::Bench(options) => bench::run_benches(&options),
         Command::CheckCuda => check_cuda::run_check(),
         Command::Dist => dist::run_dist(),
     };
