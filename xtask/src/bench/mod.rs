@@ -17,7 +17,7 @@ use color_eyre::eyre::{Result, WrapErr, bail};
 use serde_json::Value;
 
 use crate::bench::catalogue::{Against, Agreement, BENCHES, Bench};
-use crate::bench::live::{Live, Round, Start};
+use crate::bench::live::{Live, Start};
 use crate::bench::peers::Peers;
 use crate::bench::table::{Measured, Outcome, Table};
 use crate::process::{answer, cargo, program, run, target};
@@ -271,6 +271,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::bench::live::Round;
 
     #[test]
     fn a_peer_that_computes_something_else_is_refused() {
