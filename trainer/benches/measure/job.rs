@@ -9,9 +9,9 @@ use domain::job::{HeadMode, TrainConfig};
 use domain::names::ClassName;
 use serde_json::{Value, json};
 use trainer::backbones::Backbones;
-use trainer::pipeline::{Baseline, JobInput, Outcome, run};
+use trainer::pipeline::{Baseline, JobInput, Outcome};
 
-use crate::clock::{Nobody, Watch};
+use crate::clock::Watch;
 use crate::store::Store;
 use crate::{Failure, old, serve as serve_rounds};
 
@@ -89,7 +89,7 @@ impl Job {
             },
             GatePolicy::root(),
         );
-        let baseline = run(&store.artifacts, &backbones, &cold, &Nobody::new())?;
+        let baseline = store.run(&backbones, &cold)?;
         let class = ClassName::new("new")?;
         let added = new.iter().map(|image| old::row(*image, class.clone()));
         let rows = old.into_iter().chain(added).collect();
@@ -126,7 +126,7 @@ impl Job {
     /// Runs the clone once; how long it took, and where the time went.
     fn run(&self) -> Result<(f64, String), Failure> {
         let watch = Watch::start();
-        let outcome = run(&self.store.artifacts, &self.backbones, &self.input, &Nobody::new())?;
+        let outcome = self.store.run(&self.backbones, &self.input)?;
         let seconds = watch.seconds();
         if outcome.report.training.cut_short {
             return Err("the job was cut short".into());

@@ -1,6 +1,6 @@
 //! A local object store of a bench: photos, and cached rows that nobody computed.
 //!
-//! The only place here that knows how cached rows lie in a store.
+//! The only place here that calls what reads and writes the cache, and that knows how cached rows lie in a store.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,9 @@ use domain::ids::{Digest, ProjectId};
 use engine::Backbone;
 use half::f16;
 use trainer::artifacts::{ArtifactKey, Artifacts};
+use trainer::backbones::Backbones;
 use trainer::features::{Extraction, extract, space};
+use trainer::pipeline::{JobInput, Outcome, run};
 
 use crate::clock::Nobody;
 use crate::{Failure, photos};
@@ -20,7 +22,7 @@ use crate::{Failure, photos};
 /// A store and the folder it lies in.
 pub(crate) struct Store {
     pub(crate) folder: PathBuf,
-    pub(crate) artifacts: Artifacts,
+    artifacts: Artifacts,
     pub(crate) project: ProjectId,
     // Calls of the artefacts wait on it.
     _runtime: tokio::runtime::Runtime,
@@ -70,6 +72,11 @@ impl Store {
         } else {
             Err("a photo could not be read".into())
         }
+    }
+
+    /// Runs a job.
+    pub(crate) fn run(&self, backbones: &Backbones, input: &JobInput) -> Result<Outcome, Failure> {
+        Ok(run(&self.artifacts, backbones, input, &Nobody::new())?)
     }
 
     /// Caches rows as an extraction would have.

@@ -105,27 +105,21 @@ def main():
     model = Features(network).eval()
     paths = [str(path) for path in sorted((Path(work) / "photos").glob("*.jpg"))[:n]]
 
-    def run(paths):
-        loader = torch.utils.data.DataLoader(loaded(paths), BATCH, num_workers=os.cpu_count())
-        with torch.inference_mode():
-            return np.concatenate([model(batch).numpy() for batch in loader])
-
-    def loaded(paths):
-        return Photos(paths, network)
-
     loader = torch.utils.data.DataLoader(
-        loaded(paths), BATCH, num_workers=os.cpu_count(), persistent_workers=True
+        Photos(paths, network), BATCH, num_workers=os.cpu_count(), persistent_workers=True
     )
+
+    def run():
+        with torch.inference_mode():
+            return [model(batch).numpy() for batch in loader]
 
     def measure():
         begin = time.perf_counter()
-        with torch.inference_mode():
-            for batch in loader:
-                model(batch)
+        run()
         return n / (time.perf_counter() - begin)
 
-    features = run(paths[: len(network.features)])
-    run(paths[:40])
+    # Also starts the workers, which stay.
+    features = np.concatenate(run())[: len(network.features)]
     serve(network.agreement(features), measure)
 
 
