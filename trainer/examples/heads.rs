@@ -93,6 +93,7 @@ fn refit(bytes: &[u8], l2: f64, rounds: usize) -> Result<(), Failure> {
                 },
                 calibration_labels: &(0..n_classes).collect::<Vec<_>>(),
                 n_classes,
+                baseline_logits: None,
                 l2_grid: &[l2],
                 config: RefitConfig {
                     balance: Balance::None,
@@ -234,6 +235,7 @@ fn job(n_old: usize, dim: usize) -> Result<(), Failure> {
             train_labels: &train_labels,
             calibration: part(&rows, &index[1]),
             calibration_labels: &calibration_labels,
+            baseline_logits: None,
             taus: &[0.9; OLD + NEW],
             rejects: &[false; OLD],
             l2_grid: &config.l2_grid,
@@ -294,6 +296,7 @@ fn job(n_old: usize, dim: usize) -> Result<(), Failure> {
             head: &baseline,
             digest: Digest::of(b"baseline"),
         }),
+        baseline_logits: None,
         anchor: AnchorHead::Baseline,
         bootstrap: Bootstrap {
             seed: 0,

@@ -92,7 +92,10 @@ impl Toolkit {
             println!("CUDA {} is in {}", version(WHEELS[0]), self.home.display());
             return Ok(());
         }
-        println!("installing CUDA's compiler and libraries into {}: 1.2 GB", self.home.display());
+        println!(
+            "installing CUDA's compiler and libraries into {}: 1.2 GB",
+            self.home.display()
+        );
         let venv = self.home.join("venv");
         run(program("python3").args(["-m", "venv"]).arg(&venv))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
@@ -161,10 +164,15 @@ impl Toolkit {
 
 /// The folder of a real driver's library.
 fn driver() -> Option<PathBuf> {
-    ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64"]
-        .map(PathBuf::from)
-        .into_iter()
-        .find(|folder| folder.join("libcuda.so.1").exists())
+    [
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib64",
+        "/usr/lib/wsl/lib",
+        "/usr/local/nvidia/lib64",
+    ]
+    .map(PathBuf::from)
+    .into_iter()
+    .find(|folder| folder.join("libcuda.so.1").exists())
 }
 
 fn build(toolkit: &Toolkit) -> Result<()> {
@@ -189,7 +197,9 @@ fn starts(toolkit: &Toolkit) -> Result<()> {
     for role in ["worker", "serve"] {
         let refused = said(toolkit, &[role, "--device", "cuda:0", "--data", &data])?;
         println!("rehead {role} --device cuda:0\n{}", refused.text);
-        let clear = refused.text.starts_with("rehead: cannot compute on cuda:0: the CUDA driver answers CUDA_ERROR_NO_DEVICE");
+        let clear = refused
+            .text
+            .starts_with("rehead: cannot compute on cuda:0: the CUDA driver answers CUDA_ERROR_NO_DEVICE");
         if refused.succeeded || !clear || refused.text.lines().count() != 1 {
             bail!("`rehead {role} --device cuda:0` must fail with one clear line");
         }
@@ -243,7 +253,11 @@ fn version(wheel: &str) -> &str {
 
 /// Where the wheels put everything.
 fn wheels_root(venv: &Path) -> Result<PathBuf> {
-    let folders = WalkDir::new(venv.join("lib")).min_depth(4).max_depth(4).into_iter().flatten();
+    let folders = WalkDir::new(venv.join("lib"))
+        .min_depth(4)
+        .max_depth(4)
+        .into_iter()
+        .flatten();
     folders
         .map(walkdir::DirEntry::into_path)
         .find(|path| path.ends_with("site-packages/nvidia/cu13"))
@@ -262,7 +276,9 @@ fn driver_bindings() -> Result<PathBuf> {
     let version = locked(&lock, "cudarc").ok_or_else(|| eyre!("Cargo.lock has no cudarc"))?;
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-    let registry = home.ok_or_else(|| eyre!("there is no home folder"))?.join("registry/src");
+    let registry = home
+        .ok_or_else(|| eyre!("there is no home folder"))?
+        .join("registry/src");
     let file = format!("cudarc-{version}/src/driver/sys/mod.rs");
     for index in fs::read_dir(&registry).wrap_err_with(|| format!("could not read {}", registry.display()))? {
         let path = index?.path().join(&file);
@@ -289,7 +305,10 @@ fn stub_source(bindings: &str) -> String {
         .collect();
     names.sort_unstable();
     names.dedup();
-    names.iter().map(|name| format!("int cu{name}(void) {{ return 100; }}\n")).collect()
+    names
+        .iter()
+        .map(|name| format!("int cu{name}(void) {{ return 100; }}\n"))
+        .collect()
 }
 
 /// A symbolic link in the place of whatever was there.
@@ -317,7 +336,10 @@ mod tests {
     #[test]
     fn libraries_get_the_name_that_a_linker_looks_for() {
         assert_eq!(development_name("libcudart.so.13"), Some("libcudart.so"));
-        assert_eq!(development_name("libnvrtc-builtins.so.13.0"), Some("libnvrtc-builtins.so"));
+        assert_eq!(
+            development_name("libnvrtc-builtins.so.13.0"),
+            Some("libnvrtc-builtins.so")
+        );
         assert_eq!(development_name("libcudart_static.a"), None);
         assert_eq!(development_name("cmake"), None);
     }

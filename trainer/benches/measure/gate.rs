@@ -110,6 +110,7 @@ pub(crate) fn report(world: &World, policy: &GatePolicy) -> usize {
             head: &world.baseline,
             digest: Digest::of(b"baseline"),
         }),
+        baseline_logits: None,
         anchor: AnchorHead::Baseline,
         bootstrap: Bootstrap {
             seed: 0,

@@ -69,6 +69,7 @@ fn fit(features: &[f32], labels: &[usize]) -> Result<JointFit, Failure> {
         calibration: rows(&train[..CALIBRATION]),
         calibration_labels: &labels[..CALIBRATION],
         n_classes: CLASSES,
+        baseline_logits: None,
         l2_grid: &[L2],
         config: RefitConfig {
             balance: Balance::None,

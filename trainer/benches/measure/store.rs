@@ -13,7 +13,7 @@ use engine::Backbone;
 use half::f16;
 use trainer::artifacts::{ArtifactKey, Artifacts};
 use trainer::backbones::Backbones;
-use trainer::features::{Extraction, extract, space};
+use trainer::features::{Cache, Extraction, Space, extract};
 use trainer::pipeline::{JobInput, Outcome, run};
 
 use crate::clock::Nobody;
@@ -23,6 +23,7 @@ use crate::{Failure, photos};
 pub(crate) struct Store {
     pub(crate) folder: PathBuf,
     artifacts: Artifacts,
+    cache: Cache,
     pub(crate) project: ProjectId,
     // Calls of the artefacts wait on it.
     _runtime: tokio::runtime::Runtime,
@@ -43,9 +44,11 @@ impl Store {
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Runtime::new()?;
         let store = object_store::local::LocalFileSystem::new_with_prefix(folder)?;
+        let artifacts = Artifacts::new(Arc::new(store), runtime.handle().clone());
         Ok(Self {
             folder: folder.to_owned(),
-            artifacts: Artifacts::new(Arc::new(store), runtime.handle().clone()),
+            cache: Cache::in_folder(artifacts.clone(), folder),
+            artifacts,
             project: ProjectId("bench".to_owned()),
             _runtime: runtime,
         })
@@ -66,7 +69,7 @@ impl Store {
     /// Rows of these images, cached or computed, on all cores.
     pub(crate) fn extract(&self, backbone: &Backbone, images: &[Digest]) -> Result<Extraction, Failure> {
         let nobody = Nobody::new();
-        let extraction = extract(&self.artifacts, &self.project, backbone, images, u64::MAX, &nobody)?;
+        let extraction = extract(&self.cache, &self.project, backbone, images, u64::MAX, &nobody)?;
         if extraction.features.rows.len() == images.len() {
             Ok(extraction)
         } else {
@@ -76,14 +79,14 @@ impl Store {
 
     /// Runs a job.
     pub(crate) fn run(&self, backbones: &Backbones, input: &JobInput) -> Result<Outcome, Failure> {
-        Ok(run(&self.artifacts, backbones, input, &Nobody::new())?)
+        Ok(run(&self.cache, backbones, input, &Nobody::new())?)
     }
 
     /// Caches rows as an extraction would have.
     pub(crate) fn put_rows(&self, backbone: &Backbone, rows: &mut [(Digest, Vec<f16>)]) -> Result<(), Failure> {
         rows.sort_by_key(|(image, _)| *image);
         let (name, bytes) = segment(u32::try_from(backbone.dim())?, rows)?;
-        let key = ArtifactKey::feature_segment(&space(backbone), &name);
+        let key = ArtifactKey::feature_segment(&Space::of(backbone).digest(), &name);
         Ok(self.artifacts.replace(&key, bytes)?)
     }
 

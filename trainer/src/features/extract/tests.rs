@@ -426,13 +426,10 @@ fn a_device_that_fails_ends_the_extraction_and_blames_no_image() {
     assert!(error.contains("out of memory"), "{error}");
     assert!(watch.findings.lock().unwrap().is_empty());
     // What it computed is kept, under its own name.
-    let kept = fetch(&store.artifacts(), &store.backbone, &images, &watch).unwrap();
+    let kept = fetch(&store.cache(), &store.backbone, &images, &watch).unwrap();
     assert_eq!(kept.n_cached(), 3);
     let engine = bundled::backbone();
-    assert_eq!(
-        fetch(&store.artifacts(), &engine, &images, &watch).unwrap().n_cached(),
-        0
-    );
+    assert_eq!(fetch(&store.cache(), &engine, &images, &watch).unwrap().n_cached(), 0);
 }
 
 #[test]
