@@ -56,6 +56,8 @@ fn every_tap_of_an_odd_network_equals_the_naive_pass() {
     }
 }
 
+// A whole network takes an interpreter hours.
+#[cfg(not(miri))]
 #[test]
 fn kernels_agree_on_the_real_network() {
     let weights = include_bytes!("../../assets/efficientnet_lite0.features.fp16.safetensors");
