@@ -47,9 +47,6 @@ fn main() -> Result<(), Failure> {
             Ok(image)
         })
         .collect::<Result<_, Failure>>()?;
-    if let Some(path) = paths.first() {
-        parts(path, backbone)?;
-    }
     let clock = Clock::new();
     let busy_before = cpu_ticks()?;
     let extraction = extract(&cache, &project, backbone, &images, u64::MAX, &clock)?;
@@ -71,6 +68,9 @@ fn main() -> Result<(), Failure> {
         {
             println!("{line}");
         }
+    }
+    if let Some(path) = paths.first() {
+        parts(path, backbone)?;
     }
     Ok(())
 }

@@ -130,9 +130,8 @@ fn what_is_double_small_or_unused_goes_and_no_row_with_it() {
     assert_eq!((of(other).known.clone(), of(other).garbage_share), (None, 1.0));
     assert!(of(logits).known.as_ref().unwrap().logits_of.is_some());
 
-    let mapped = match store.cache.open(&other, &unused).unwrap() {
-        Opened::Whole(segment) => segment,
-        _ => panic!("it was just written"),
+    let Opened::Whole(mapped) = store.cache.open(&other, &unused).unwrap() else {
+        panic!("it was just written");
     };
     let young = store.gc(1, false);
     assert_eq!(young, Cleaned::default(), "a running job may have written it");
