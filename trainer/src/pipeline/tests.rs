@@ -15,8 +15,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use super::*;
-use crate::features::Features;
-use crate::head::Head;
+use crate::features::{Extraction, Features};
+use crate::head::{Head, Logits};
+use crate::pipeline::source::computed;
 
 const DIM: usize = 8;
 
