@@ -19,7 +19,7 @@ pub(crate) struct Suite {
 }
 
 /// All of them, in the order in which they are run.
-pub(crate) const SUITES: [Suite; 2] = [
+pub(crate) const SUITES: [Suite; 3] = [
     Suite {
         name: "kernels in Miri",
         needs: machine::miri,
@@ -29,6 +29,11 @@ pub(crate) const SUITES: [Suite; 2] = [
         name: "kernels on aarch64",
         needs: machine::aarch64,
         commands: aarch64,
+    },
+    Suite {
+        name: "twenty kills of two workers",
+        needs: || Ok(()),
+        commands: kills,
     },
 ];
 
@@ -58,7 +63,7 @@ fn aarch64() -> Result<Vec<Command>> {
             );
         command
     };
-    let host = paths::build(&[])?;
+    let host = paths::build()?;
     let dir = paths::fresh_cases(&host)?;
     run(program(&host).arg("run").arg(&dir))?;
     let mut answers = cross(&["run", "--example", "paths"]);
@@ -68,4 +73,11 @@ fn aarch64() -> Result<Vec<Command>> {
     let mut table = program(target().join("debug/examples/paths"));
     table.arg("table").arg(&dir);
     Ok(vec![tests, table])
+}
+
+/// Two workers that extract at once, killed twenty times; the short form of this is among the tests.
+fn kills() -> Result<Vec<Command>> {
+    let mut tests = cargo(&["test", "--workspace", "--test", "it", "--", "killed again"]);
+    tests.env("REHEAD_KILLS", "20");
+    Ok(vec![tests])
 }

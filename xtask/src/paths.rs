@@ -1,7 +1,7 @@
 //! `cargo xtask paths`: the engine's features by every path that this machine has, in one table of differences.
 //!
 //! The programs are `trainer/engine/examples/paths` (cases, this machine's kernels, the table) and `paths_wasm`, which Node
-//! runs with `paths.mjs`. Answers that others wrote into the folder before are compared too: see [`others`].
+//! runs with `paths.mjs`; `trainer/examples/candle_path` answers the same cases by candle.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub(crate) fn run_paths() -> Result<ExitCode> {
 /// # Errors
 /// A path could not be built or run.
 pub(crate) fn table() -> Result<Table> {
-    let program_path = build(&[])?;
+    let program_path = build()?;
     let dir = fresh_cases(&program_path)?;
     run(program(&program_path).arg("run").arg(&dir))?;
     let mut skipped = Vec::new();
@@ -49,19 +49,10 @@ pub(crate) fn table() -> Result<Table> {
     } else {
         skipped.push("paths through WebAssembly (Node is not installed)".to_owned());
     }
-    others(&dir)?;
+    run(program(examples().join("candle_path")).arg(&dir))?;
     let mut command = program(&program_path);
     command.arg("table").arg(&dir);
     Ok(Table { command, skipped })
-}
-
-/// Paths that are programs of other crates. Each is run with the folder as its argument.
-fn others(dir: &Path) -> Result<()> {
-    const EXAMPLES: [(&str, &str); 0] = [];
-    for (package, example) in EXAMPLES {
-        run(cargo(&["run", "--package", package, "--example", example, "--"]).arg(dir))?;
-    }
-    Ok(())
 }
 
 /// The cases, in a folder without answers of another day.
@@ -77,13 +68,25 @@ pub(crate) fn fresh_cases(program_path: &Path) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// The host's program.
+/// The host's programs; the one of the engine's own paths.
 ///
 /// # Errors
-/// It does not compile.
-pub(crate) fn build(more: &[&str]) -> Result<PathBuf> {
-    run(cargo(&["build", "--package", "engine", "--example", "paths"]).args(more))?;
-    Ok(target().join("debug/examples/paths"))
+/// They do not compile.
+pub(crate) fn build() -> Result<PathBuf> {
+    // With the whole workspace's features, so that what the tests were built from is not built again.
+    run(&mut cargo(&[
+        "build",
+        "--workspace",
+        "--example",
+        "paths",
+        "--example",
+        "candle_path",
+    ]))?;
+    Ok(examples().join("paths"))
+}
+
+fn examples() -> PathBuf {
+    target().join("debug/examples")
 }
 
 /// The module with and without the instructions that a browser may lack.
