@@ -262,11 +262,16 @@ impl Node {
 
     /// A worker in a process of its own, on this server's rows and files.
     pub(crate) fn spawn_worker(&self, binary: &Path) -> Result<Child> {
+        self.spawn_worker_with_lease(binary, LEASE_MS)
+    }
+
+    /// The same with another lease: where every lost one counts, a busy disk must not cost one.
+    pub(crate) fn spawn_worker_with_lease(&self, binary: &Path, lease_ms: u32) -> Result<Child> {
         let mut command = Command::new(binary);
         command
             .arg("worker")
             .env("REHEAD_DATA", &self.data)
-            .env("REHEAD_LEASE_MS", LEASE_MS.to_string());
+            .env("REHEAD_LEASE_MS", lease_ms.to_string());
         if let Some(url) = &self.storage.database_url {
             command.env("REHEAD_DATABASE_URL", url);
         }

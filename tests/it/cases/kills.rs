@@ -28,6 +28,7 @@ const PHOTOS: Few = Few {
 /// A job that loses a third worker is given up.
 const MOST_OF_A_JOB: usize = 2;
 const KILLS: usize = 4;
+const LEASE_MS: u32 = 10_000;
 
 pub(super) async fn of_two_workers(world: Arc<World>) -> Result<Done> {
     let n_kills = number("REHEAD_KILLS")?.map_or(KILLS, |n| usize::try_from(n).unwrap_or(KILLS));
@@ -106,7 +107,9 @@ impl Round {
         // One after the other, so that it is known who has which.
         for _ in 0..2 {
             let job: Job = round.node.rest.post("/jobs", &body()).await?;
-            round.workers.push(round.node.spawn_worker(&round.binary)?);
+            round
+                .workers
+                .push(round.node.spawn_worker_with_lease(&round.binary, LEASE_MS)?);
             round.begun(&job.id, 1).await?;
             round.jobs.push(job.id);
         }
@@ -129,7 +132,7 @@ impl Round {
                 break;
             }
             self.workers[victim].kill().await?;
-            self.workers[victim] = self.node.spawn_worker(&self.binary)?;
+            self.workers[victim] = self.node.spawn_worker_with_lease(&self.binary, LEASE_MS)?;
             killed[victim] += 1;
             self.begun(&self.jobs[victim], attempt + 1).await?;
         }
