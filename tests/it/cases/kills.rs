@@ -128,7 +128,7 @@ impl Round {
             let attempt = i64::try_from(killed[victim])? + 1;
             // Two in a thousand come when everything is read and the segments are merged.
             let share = i64::try_from(draw.next_u64() % 1_002)?.min(1_000);
-            if !self.reached(victim, attempt, share).await? {
+            if !self.reached(victim, attempt, share).await? || !self.both_run().await? {
                 break;
             }
             self.workers[victim].kill().await?;
@@ -178,6 +178,16 @@ impl Round {
         let job = &self.jobs[victim];
         let event = self.node.rest.wait_for(&job.0, "a moment of extract", moment).await?;
         Ok(matches!(event.kind, EventKind::Progress(_)))
+    }
+
+    /// Whether each worker still has the job that it was given: who has ended one may have taken the other.
+    async fn both_run(&self) -> Result<bool> {
+        for job in &self.jobs {
+            if self.node.job(job).await?.state != JobState::Running {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The cache is whole, also after it was cleaned, and nothing that a model needs was lost with it.
