@@ -9,7 +9,7 @@
 use super::lanes::neon::Neon;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use super::lanes::wasm::Simd128;
-use super::lanes::{Lanes, fused, sweep};
+use super::lanes::{Lanes, bounds, stored, sweep};
 use super::{GROUP, Isa, groups};
 use crate::Activation;
 use crate::arena::Arena;
@@ -104,18 +104,18 @@ impl Depthwise {
         // SAFETY: the lengths were asserted, and `Isa::available` names only what the machine has.
         unsafe {
             match isa {
-                Isa::Plain => self.registers::<[f32; 8], 4>(group, rows),
+                Isa::Plain => self.registers::<[f32; 8], 4, 2>(group, rows),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => self.registers_avx2(group, rows),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512 => self.registers_avx512(group, rows),
                 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-                Isa::Neon => self.registers::<Neon, 7>(group, rows),
+                Isa::Neon => self.registers::<Neon, 7, 4>(group, rows),
                 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-                Isa::Simd128 => self.registers::<Simd128, 4>(group, rows),
+                Isa::Simd128 => self.registers::<Simd128, 4, 2>(group, rows),
             }
         }
-        if !fused(self.activation) {
+        if bounds(self.activation).is_none() {
             sweep(isa, self.activation, rows.out);
         }
     }
@@ -124,34 +124,34 @@ impl Depthwise {
     #[target_feature(enable = "avx2,fma")]
     fn registers_avx2(&self, group: usize, rows: &mut Rows<'_>) {
         // SAFETY: the machine has AVX2 and FMA, and `rows` asserted the lengths.
-        unsafe { self.registers::<std::arch::x86_64::__m256, 7>(group, rows) }
+        unsafe { self.registers::<std::arch::x86_64::__m256, 7, 4>(group, rows) }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f")]
     fn registers_avx512(&self, group: usize, rows: &mut Rows<'_>) {
         // SAFETY: the machine has AVX-512, and `rows` asserted the lengths.
-        unsafe { self.registers::<std::arch::x86_64::__m512, 14>(group, rows) }
+        unsafe { self.registers::<std::arch::x86_64::__m512, 14, 7>(group, rows) }
     }
 
-    /// Register by register of the group, P positions at a time.
+    /// Register by register of the group, P positions at a time, then M, then one.
     ///
     /// # Safety
     /// As [`Self::rows`] asserts; the machine has the instructions of `V`, whose numbers divide a group.
     #[inline(always)]
-    unsafe fn registers<V: Lanes, const P: usize>(&self, group: usize, rows: &mut Rows<'_>) {
+    unsafe fn registers<V: Lanes, const P: usize, const M: usize>(&self, group: usize, rows: &mut Rows<'_>) {
         const { assert!(GROUP.is_multiple_of(V::N) && P <= 14) };
         let mut at = 0;
         while at < GROUP {
             // SAFETY: passed on.
             unsafe {
                 match (self.kernel, self.stride) {
-                    (3, 1) => self.sized::<V, 3, 1, P>(group, at, rows),
-                    (3, 2) => self.sized::<V, 3, 2, P>(group, at, rows),
-                    (5, 1) => self.sized::<V, 5, 1, P>(group, at, rows),
-                    (5, 2) => self.sized::<V, 5, 2, P>(group, at, rows),
-                    (7, 1) => self.sized::<V, 7, 1, P>(group, at, rows),
-                    (7, 2) => self.sized::<V, 7, 2, P>(group, at, rows),
+                    (3, 1) => self.sized::<V, 3, 1, P, M>(group, at, rows),
+                    (3, 2) => self.sized::<V, 3, 2, P, M>(group, at, rows),
+                    (5, 1) => self.sized::<V, 5, 1, P, M>(group, at, rows),
+                    (5, 2) => self.sized::<V, 5, 2, P, M>(group, at, rows),
+                    (7, 1) => self.sized::<V, 7, 1, P, M>(group, at, rows),
+                    (7, 2) => self.sized::<V, 7, 2, P, M>(group, at, rows),
                     _ => self.any::<V>(group, at, rows),
                 }
             }
@@ -163,7 +163,7 @@ impl Depthwise {
     /// As [`Self::registers`]; K and S are this layer's kernel and stride, and the register begins `at` numbers into the
     /// group.
     #[inline(always)]
-    unsafe fn sized<V: Lanes, const K: usize, const S: usize, const P: usize>(
+    unsafe fn sized<V: Lanes, const K: usize, const S: usize, const P: usize, const M: usize>(
         &self,
         group: usize,
         at: usize,
@@ -180,13 +180,9 @@ impl Depthwise {
                     self.positions::<V, K, S, P>(group, at, input, row_len, out, x);
                     x += P;
                 }
-                if P > 7 && x + 7 <= width {
-                    self.positions::<V, K, S, 7>(group, at, input, row_len, out, x);
-                    x += 7;
-                }
-                while x + 4 <= width {
-                    self.positions::<V, K, S, 4>(group, at, input, row_len, out, x);
-                    x += 4;
+                while x + M <= width {
+                    self.positions::<V, K, S, M>(group, at, input, row_len, out, x);
+                    x += M;
                 }
                 while x < width {
                     self.positions::<V, K, S, 1>(group, at, input, row_len, out, x);
@@ -240,21 +236,11 @@ impl Depthwise {
                 }
             }
             let place = out.add(x * GROUP);
-            macro_rules! store {
-                ($activate:expr) => {
-                    each!(POS in [0 1 2 3 4 5 6 7 8 9 10 11 12 13] { if POS < P {
-                        let value: V = $activate(sums[POS]);
-                        value.store(place.add(POS * GROUP));
-                    }})
-                };
-            }
-            match self.activation {
-                Activation::Relu6 => store!(|sum: V| sum.relu6()),
-                Activation::Relu => store!(|sum: V| sum.max(V::splat(0.0))),
-                Activation::HardSwish => store!(|sum: V| sum.hard_swish()),
-                // What is not part of the store is a sweep of its own; see `rows`.
-                _ => store!(|sum: V| sum),
-            }
+            let (low, high) = stored(self.activation);
+            let (low, high) = (V::splat(low), V::splat(high));
+            each!(POS in [0 1 2 3 4 5 6 7 8 9 10 11 12 13] { if POS < P {
+                sums[POS].max(low).min(high).store(place.add(POS * GROUP));
+            }});
         }
     }
 
@@ -276,12 +262,8 @@ impl Depthwise {
                     let weight = ((group * k + ky) * k + kx) * GROUP + at;
                     sum = value.mul_add(V::load(self.weight.as_ptr().add(weight)), sum);
                 }
-                let value = match self.activation {
-                    Activation::Relu6 => sum.relu6(),
-                    Activation::Relu => sum.max(V::splat(0.0)),
-                    Activation::HardSwish => sum.hard_swish(),
-                    _ => sum,
-                };
+                let (low, high) = stored(self.activation);
+                let value = sum.max(V::splat(low)).min(V::splat(high));
                 value.store(out.as_mut_ptr().add(at));
             }
         }

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::lanes::neon::Neon;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use super::lanes::wasm::Simd128;
-use super::lanes::{Lanes, fused, sweep};
+use super::lanes::{Lanes, bounds, stored, sweep};
 use super::{GROUP, Isa, groups};
 use crate::Activation;
 use crate::arena::Arena;
@@ -145,19 +145,19 @@ impl Packed {
         // SAFETY: the lengths were asserted, and `Isa::available` names only what the machine has.
         unsafe {
             match isa {
-                Isa::Plain => self.panels::<[f32; 8], [f32; 8], 2, 4, 4>(panels.clone(), m, a, to),
+                Isa::Plain => self.panels::<[f32; 8], [f32; 8], 2, 4, 2, 4>(panels.clone(), m, a, to),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => self.panels_avx2(panels.clone(), m, a, to),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512 => self.panels_avx512(panels.clone(), m, a, to),
                 // Six rows by four registers: 24 of 32 hold sums.
                 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
-                Isa::Neon => self.panels::<Neon, Neon, 2, 6, 12>(panels.clone(), m, a, to),
+                Isa::Neon => self.panels::<Neon, Neon, 2, 6, 4, 12>(panels.clone(), m, a, to),
                 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-                Isa::Simd128 => self.panels::<Simd128, Simd128, 2, 2, 4>(panels.clone(), m, a, to),
+                Isa::Simd128 => self.panels::<Simd128, Simd128, 2, 2, 1, 4>(panels.clone(), m, a, to),
             }
         }
-        if !fused(self.activation) {
+        if bounds(self.activation).is_none() {
             let first = panels.start;
             for panel in panels {
                 let mut done = 0;
@@ -207,7 +207,7 @@ impl Packed {
     fn panels_avx2(&self, panels: Range<usize>, m: usize, a: &Read<'_>, to: &mut Write<'_>) {
         use std::arch::x86_64::__m256;
         // SAFETY: the machine has AVX2 and FMA, and `product` asserted the lengths.
-        unsafe { self.panels::<__m256, __m256, 2, 6, 12>(panels, m, a, to) }
+        unsafe { self.panels::<__m256, __m256, 2, 6, 4, 12>(panels, m, a, to) }
     }
 
     /// Fourteen rows by one register: enough sums under way, and a row of 14 positions is one tile.
@@ -216,15 +216,16 @@ impl Packed {
     fn panels_avx512(&self, panels: Range<usize>, m: usize, a: &Read<'_>, to: &mut Write<'_>) {
         use std::arch::x86_64::{__m256, __m512};
         // SAFETY: the machine has AVX-512, and `product` asserted the lengths.
-        unsafe { self.panels::<__m512, __m256, 1, 14, 14>(panels, m, a, to) }
+        unsafe { self.panels::<__m512, __m256, 1, 14, 7, 14>(panels, m, a, to) }
     }
 
-    /// Panels of W registers of `V`, R rows at a time; one of at most 8 columns is a register of `H`, T rows at a time.
+    /// Panels of W registers of `V`, R rows at a time and M of what is left; one of at most 8 columns is a register of `H`, T
+    /// rows at a time.
     ///
     /// # Safety
     /// As [`Self::check`] asserts; the machine has the instructions of `V` and `H`.
     #[inline(always)]
-    unsafe fn panels<V: Lanes, H: Lanes, const W: usize, const R: usize, const T: usize>(
+    unsafe fn panels<V: Lanes, H: Lanes, const W: usize, const R: usize, const M: usize, const T: usize>(
         &self,
         panels: Range<usize>,
         m: usize,
@@ -240,20 +241,20 @@ impl Packed {
             // SAFETY: passed on.
             unsafe {
                 if self.n - panel * GROUP <= H::N {
-                    self.steps::<H, 1, T>(at, m, a, to);
+                    self.steps::<H, 1, T, M>(at, m, a, to);
                 } else {
-                    self.steps::<V, W, R>(at, m, a, to);
+                    self.steps::<V, W, R, M>(at, m, a, to);
                 }
             }
         }
     }
 
-    /// The distance of rows is a constant where it is a usual one, so that it needs no register.
+    /// The distance of rows is a constant in a map, so that it needs no register.
     ///
     /// # Safety
     /// As [`Self::panels`].
     #[inline(always)]
-    unsafe fn steps<V: Lanes, const W: usize, const R: usize>(
+    unsafe fn steps<V: Lanes, const W: usize, const R: usize, const M: usize>(
         &self,
         at: Panel,
         m: usize,
@@ -263,20 +264,18 @@ impl Packed {
         // SAFETY: passed on.
         unsafe {
             match a.row_step {
-                GROUP => self.rows::<V, W, R>(at, m, a, GROUP, to),
-                // Three colours of two pixels: a stem of stride 2.
-                6 => self.rows::<V, W, R>(at, m, a, 6, to),
-                step => self.rows::<V, W, R>(at, m, a, step, to),
+                GROUP => self.rows::<V, W, R, M>(at, m, a, GROUP, to),
+                step => self.rows::<V, W, R, M>(at, m, a, step, to),
             }
         }
     }
 
-    /// Tiles of R rows, then smaller ones.
+    /// Tiles of R rows, then of M, then of one.
     ///
     /// # Safety
     /// As [`Self::panels`].
     #[inline(always)]
-    unsafe fn rows<V: Lanes, const W: usize, const R: usize>(
+    unsafe fn rows<V: Lanes, const W: usize, const R: usize, const M: usize>(
         &self,
         at: Panel,
         m: usize,
@@ -291,20 +290,13 @@ impl Packed {
                 self.tile::<V, W, R>(at, row, a, step, to);
                 row += R;
             }
-            if R > 7 && row + 7 <= m {
-                self.tile::<V, W, 7>(at, row, a, step, to);
-                row += 7;
+            while row + M <= m {
+                self.tile::<V, W, M>(at, row, a, step, to);
+                row += M;
             }
-            while row + 4 <= m {
-                self.tile::<V, W, 4>(at, row, a, step, to);
-                row += 4;
-            }
-            if row + 2 <= m {
-                self.tile::<V, W, 2>(at, row, a, step, to);
-                row += 2;
-            }
-            if row < m {
+            while row < m {
                 self.tile::<V, W, 1>(at, row, a, step, to);
+                row += 1;
             }
         }
     }
@@ -369,26 +361,21 @@ impl Packed {
                 rows = rows.add(a.part_step);
             }
             let out = to.out.as_mut_ptr();
-            macro_rules! store {
-                ($activate:expr) => {
-                    each!(ROW in [0 1 2 3 4 5 6 7 8 9 10 11 12 13] { if ROW < R {
-                        each!(COL in [0 1 2 3] { if COL < W {
-                            let value: V = $activate(sums[ROW][COL], places[ROW] + COL * V::N);
-                            value.store(out.add(places[ROW] + COL * V::N));
-                        }});
-                    }})
-                };
-            }
-            match (self.activation, to.residual) {
-                (Activation::Relu6, None) => store!(|sum: V, _| sum.relu6()),
-                (Activation::Linear, Some(residual)) => {
-                    let residual = residual.as_ptr();
-                    store!(|sum: V, place| sum.add(V::load(residual.add(place))));
-                }
-                (Activation::HardSwish, None) => store!(|sum: V, _| sum.hard_swish()),
-                (Activation::Relu, None) => store!(|sum: V, _| sum.max(V::splat(0.0))),
-                // What is not part of the store is a sweep of its own; see `product`.
-                _ => store!(|sum: V, _| sum),
+            let (low, high) = stored(self.activation);
+            let (low, high) = (V::splat(low), V::splat(high));
+            match to.residual.map(<[f32]>::as_ptr) {
+                None => each!(ROW in [0 1 2 3 4 5 6 7 8 9 10 11 12 13] { if ROW < R {
+                    each!(COL in [0 1 2 3] { if COL < W {
+                        let value = sums[ROW][COL].max(low).min(high);
+                        value.store(out.add(places[ROW] + COL * V::N));
+                    }});
+                }}),
+                Some(residual) => each!(ROW in [0 1 2 3 4 5 6 7 8 9 10 11 12 13] { if ROW < R {
+                    each!(COL in [0 1 2 3] { if COL < W {
+                        let place = places[ROW] + COL * V::N;
+                        sums[ROW][COL].add(V::load(residual.add(place))).store(out.add(place));
+                    }});
+                }}),
             }
         }
     }

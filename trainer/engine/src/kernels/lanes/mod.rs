@@ -148,12 +148,20 @@ pub(super) trait Lanes: Copy {
     }
 }
 
-/// Whether an activation is part of the kernels' store; the others are a [`sweep`] of their own.
-pub(super) const fn fused(activation: Activation) -> bool {
+/// The bounds between which an activation holds a number, where that is all it does: such ones are part of the kernels' store,
+/// the others are a [`sweep`] of their own.
+pub(super) const fn bounds(activation: Activation) -> Option<(f32, f32)> {
     match activation {
-        Activation::Linear | Activation::Relu | Activation::Relu6 | Activation::HardSwish => true,
-        Activation::HardSigmoid | Activation::Sigmoid | Activation::Swish => false,
+        Activation::Linear => Some((f32::NEG_INFINITY, f32::INFINITY)),
+        Activation::Relu => Some((0.0, f32::INFINITY)),
+        Activation::Relu6 => Some((0.0, 6.0)),
+        Activation::HardSigmoid | Activation::HardSwish | Activation::Sigmoid | Activation::Swish => None,
     }
+}
+
+/// The bounds of what a kernel stores: none where the activation comes afterwards.
+pub(super) fn stored(activation: Activation) -> (f32, f32) {
+    bounds(activation).unwrap_or((f32::NEG_INFINITY, f32::INFINITY))
 }
 
 /// Applies an activation to every number; there is a multiple of 16 of them.
