@@ -11,6 +11,7 @@ use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
 use crate::head::joint::check_images;
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::{Features, Precision};
+use crate::head::precondition::Preconditioner;
 use crate::head::product::{Logits, logits};
 use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Standard, balanced, gradient_norm, log_sum_exp, narrow, narrow_down, real, top};
@@ -95,7 +96,8 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
         }
         let at = |point: &[f64], precision| Ok(objective.at(point, l2, precision));
         let precision = objective.features.precision();
-        let minimum = minimise(&at, start, gradient_norm(l2), precision, keep_going)?;
+        let curvature = |point: &[f64]| objective.curvature(point, l2);
+        let minimum = minimise(&at, &curvature, start, gradient_norm(l2), precision, keep_going)?;
         start = minimum.point.clone();
         tried.push(Tried::new(order, l2, minimum, input, &standard, &calibration)?);
     }
@@ -337,6 +339,20 @@ impl<'a> Append<'a> {
             value
         };
         regularised(self.features.pass(rows, biases, precision, &loss), rows, l2)
+    }
+
+    /// The inverse curvature at `point`.
+    fn curvature(&self, point: &[f64], l2: f64) -> Option<Preconditioner> {
+        let (rows, biases) = point.split_at(self.n_new * self.dim);
+        let loss = |image: usize, z: &mut [f64]| {
+            let total = log_sum_exp(&[self.lse_old[image], log_sum_exp(z)]);
+            for z in z.iter_mut() {
+                let p = (*z - total).exp();
+                *z = self.weights[image] * p * (1.0 - p);
+            }
+            0.0
+        };
+        Preconditioner::new(&self.features, &self.features.by_logits(rows, biases, &loss), l2)
     }
 }
 

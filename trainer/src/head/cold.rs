@@ -3,6 +3,7 @@
 
 use crate::head::joint::{Grid, JointFit, check_images};
 use crate::head::passes::{Features, Pass, Precision};
+use crate::head::precondition::Preconditioner;
 use crate::head::rows::Rows;
 use crate::head::{HeadError, Standard, balanced, top};
 
@@ -43,7 +44,8 @@ pub fn fit_cold(input: &ColdInput<'_>, keep_going: &dyn Fn() -> bool) -> Result<
     };
     let start = vec![0.0; input.n_classes * (input.train.dim + 1)];
     let at = |point: &[f64], l2: f64, precision| objective.at(point, l2, precision);
-    grid.fit(&at, start, objective.features.precision(), keep_going)
+    let curvature = |point: &[f64], l2: f64| objective.curvature(point, l2);
+    grid.fit(&at, &curvature, start, objective.features.precision(), keep_going)
 }
 
 /// The grid from its largest value down, each with its place: a smaller weight starts well from a larger one's minimum.
@@ -82,6 +84,19 @@ impl<'a> Cold<'a> {
             weight * (total - own)
         };
         regularised(self.features.pass(rows, biases, precision, &loss), rows, l2)
+    }
+
+    /// The inverse curvature at `point`.
+    fn curvature(&self, point: &[f64], l2: f64) -> Option<Preconditioner> {
+        let (rows, biases) = point.split_at(self.n_weights);
+        let loss = |image: usize, z: &mut [f64]| {
+            softmax(z, 1.0);
+            for p in z.iter_mut() {
+                *p = self.weights[image] * *p * (1.0 - *p);
+            }
+            0.0
+        };
+        Preconditioner::new(&self.features, &self.features.by_logits(rows, biases, &loss), l2)
     }
 }
 

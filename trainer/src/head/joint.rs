@@ -6,6 +6,7 @@ use domain::report::Trial;
 use crate::head::cold::falling;
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::{Features, Precision};
+use crate::head::precondition::Preconditioner;
 use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Standard, gradient_norm, log_sum_exp, narrow, real};
 
@@ -34,11 +35,15 @@ pub(super) struct Grid<'a> {
 /// Value and gradient at a point, (classes, dim) weights then biases in standardised space, and an L2 weight.
 pub(super) type Objective<'a> = dyn Fn(&[f64], f64, Precision) -> (f64, Vec<f64>) + 'a;
 
+/// The inverse curvature at such a point.
+pub(super) type Curvature<'a> = dyn Fn(&[f64], f64) -> Option<Preconditioner> + 'a;
+
 impl Grid<'_> {
     /// Goes down from `start`. Between two iterations `keep_going` is asked; where it says no the best so far is returned.
     pub(super) fn fit(
         &self,
         objective: &Objective<'_>,
+        curvature: &Curvature<'_>,
         mut start: Vec<f64>,
         precision: Precision,
         keep_going: &dyn Fn() -> bool,
@@ -50,7 +55,8 @@ impl Grid<'_> {
                 break;
             }
             let at = |point: &[f64], precision| Ok(objective(point, l2, precision));
-            let minimum = minimise(&at, start, gradient_norm(l2), precision, keep_going)?;
+            let bent = |point: &[f64]| curvature(point, l2);
+            let minimum = minimise(&at, &bent, start, gradient_norm(l2), precision, keep_going)?;
             let (rows, biases) = minimum.point.split_at(self.n_classes * calibration.dim());
             let logits = calibration.logits(rows, biases);
             let (temperature, loss) = temperature(&logits, self.n_classes, self.calibration_labels);

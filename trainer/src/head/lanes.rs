@@ -121,6 +121,14 @@ impl<'a, T> Lines<'a, T> {
     fn len(&self) -> usize {
         self.data.len().checked_div(self.dim).unwrap_or_default()
     }
+
+    /// Those from `from` up to `to`.
+    pub(super) fn between(self, from: usize, to: usize) -> Self {
+        Self {
+            data: &self.data[from * self.dim..to * self.dim],
+            ..self
+        }
+    }
 }
 
 /// On vectors of 256 bits, or number by number where a machine has none.

@@ -11,9 +11,13 @@ use std::collections::VecDeque;
 
 use crate::head::HeadError;
 use crate::head::passes::Precision;
+use crate::head::precondition::Preconditioner;
 
 /// A point in, the value and the gradient there out.
 pub(super) type Objective<'a> = dyn Fn(&[f64], Precision) -> Result<(f64, Vec<f64>), HeadError> + 'a;
+
+/// The inverse curvature at a point, where it pays to know it.
+pub(super) type Curvature<'a> = dyn Fn(&[f64]) -> Option<Preconditioner> + 'a;
 
 /// Where a minimisation ended.
 #[derive(Clone, Debug)]
@@ -27,6 +31,8 @@ pub(super) struct Minimum {
 }
 
 const HISTORY: usize = 10;
+/// Steps after which the curvature is looked at anew.
+const REFRESH: u64 = 32;
 /// Far beyond what these problems take; only a fault reaches it.
 const MAX_ITERATIONS: u64 = 2_000;
 /// Share of the slope's promise that a step has to keep (Armijo), and of the slope that may be left (Wolfe).
@@ -40,6 +46,7 @@ const LEFT: f64 = 0.9;
 /// The objective failed, or was not finite at `start`.
 pub(super) fn minimise(
     objective: &Objective<'_>,
+    curvature: &Curvature<'_>,
     start: Vec<f64>,
     gradient_norm: f64,
     mut precision: Precision,
@@ -51,8 +58,12 @@ pub(super) fn minimise(
     }
     let mut pairs = Pairs::default();
     let mut n_iterations = 0;
+    let mut bent = None;
     while norm(&best.gradient) > gradient_norm && n_iterations < MAX_ITERATIONS && keep_going() {
-        let direction = pairs.direction(&best.gradient);
+        if n_iterations % REFRESH == 0 {
+            bent = curvature(&best.point);
+        }
+        let direction = pairs.direction(&best.gradient, bent.as_ref());
         n_iterations += 1;
         if let Some(next) = step(objective, &best, &direction, precision)? {
             pairs.push(&best, &next);
@@ -116,7 +127,7 @@ impl Pairs {
     }
 
     /// Where to go from a point with this gradient: the two loops of Liu and Nocedal.
-    fn direction(&self, gradient: &[f64]) -> Vec<f64> {
+    fn direction(&self, gradient: &[f64], bent: Option<&Preconditioner>) -> Vec<f64> {
         let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
         let mut shares = Vec::with_capacity(self.0.len());
         for pair in self.0.iter().rev() {
@@ -124,13 +135,17 @@ impl Pairs {
             add(&mut direction, -share, &pair.change);
             shares.push(share);
         }
-        // Without a past, a step of length one at most.
-        let scale = self.0.back().map_or_else(
-            || 1.0 / norm(gradient).max(1.0),
-            |pair| pair.product / dot(&pair.change, &pair.change),
-        );
-        for d in &mut direction {
-            *d *= scale;
+        if let Some(bent) = bent {
+            bent.solve(&mut direction);
+        } else {
+            // Without a past, a step of length one at most.
+            let scale = self.0.back().map_or_else(
+                || 1.0 / norm(gradient).max(1.0),
+                |pair| pair.product / dot(&pair.change, &pair.change),
+            );
+            for d in &mut direction {
+                *d *= scale;
+            }
         }
         for (pair, share) in self.0.iter().zip(shares.into_iter().rev()) {
             let back = dot(&pair.change, &direction) / pair.product;
@@ -229,7 +244,15 @@ mod tests {
 
     #[test]
     fn ends_by_the_gradient_and_at_the_minimum() {
-        let minimum = minimise(&rosenbrock, vec![-1.2, 1.0], 1e-9, Precision::Double, &|| true).unwrap();
+        let minimum = minimise(
+            &rosenbrock,
+            &|_| None,
+            vec![-1.2, 1.0],
+            1e-9,
+            Precision::Double,
+            &|| true,
+        )
+        .unwrap();
         assert!(minimum.converged && minimum.gradient_norm <= 1e-9, "{minimum:?}");
         assert!(minimum.point.iter().all(|x| (x - 1.0).abs() < 1e-7), "{minimum:?}");
     }
@@ -238,7 +261,7 @@ mod tests {
     fn survives_a_norm_that_rounding_forbids() {
         // The value bottoms out at 1e6, where a change below 1e-10 cannot be seen.
         let shifted = |p: &[f64], precision| rosenbrock(p, precision).map(|(value, gradient)| (value + 1e6, gradient));
-        let minimum = minimise(&shifted, vec![-1.2, 1.0], 0.0, Precision::Single, &|| true).unwrap();
+        let minimum = minimise(&shifted, &|_| None, vec![-1.2, 1.0], 0.0, Precision::Single, &|| true).unwrap();
         assert!(
             minimum.n_iterations < MAX_ITERATIONS && minimum.gradient_norm < 1e-2,
             "{minimum:?}"
@@ -252,7 +275,15 @@ mod tests {
             left.set(left.get() - 1);
             left.get() >= 0
         };
-        let minimum = minimise(&rosenbrock, vec![-1.2, 1.0], 1e-9, Precision::Double, &keep_going).unwrap();
+        let minimum = minimise(
+            &rosenbrock,
+            &|_| None,
+            vec![-1.2, 1.0],
+            1e-9,
+            Precision::Double,
+            &keep_going,
+        )
+        .unwrap();
         assert_eq!(minimum.n_iterations, 5);
         assert!(!minimum.converged && minimum.value < 24.2, "{minimum:?}");
     }
@@ -266,7 +297,7 @@ mod tests {
                 Err(HeadError::NotFinite)
             }
         };
-        let error = minimise(&fails, vec![-1.2, 1.0], 1e-9, Precision::Double, &|| true).unwrap_err();
+        let error = minimise(&fails, &|_| None, vec![-1.2, 1.0], 1e-9, Precision::Double, &|| true).unwrap_err();
         assert!(matches!(error, HeadError::NotFinite), "{error}");
     }
 }

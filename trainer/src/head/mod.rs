@@ -6,6 +6,7 @@
 //! plain matrices of features.
 
 mod append;
+mod cholesky;
 mod cold;
 mod dial;
 mod file;
@@ -13,6 +14,7 @@ mod joint;
 mod lanes;
 mod minimise;
 mod passes;
+mod precondition;
 mod probe;
 mod product;
 mod recipe;

@@ -6,9 +6,9 @@
 
 use rayon::prelude::*;
 
-use crate::head::Standard;
 use crate::head::lanes::{Lines, Number, add_weighted, products, standardise};
 use crate::head::rows::Rows;
+use crate::head::{Standard, narrow};
 
 /// Rows of a block. Sums in f32 are no longer than this.
 const BLOCK: usize = 64;
@@ -56,6 +56,35 @@ impl<'a> Features<'a> {
     /// Numbers per image.
     pub(super) const fn dim(&self) -> usize {
         self.rows.dim
+    }
+
+    /// Images.
+    pub(super) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The features of one image, standardised.
+    pub(super) fn read(&self, image: usize, out: &mut [f32]) {
+        self.rows.read(image, out);
+        for ((x, mean), scale) in out.iter_mut().zip(&self.mean).zip(&self.scale) {
+            *x = (*x - mean) * narrow(*scale);
+        }
+    }
+
+    /// What `loss` leaves in the place of every image's logits: (images, classes), row-major.
+    pub(super) fn by_logits(&self, weight: &[f64], bias: &[f64], loss: &Loss<'_>) -> Vec<f64> {
+        let k = bias.len();
+        let shares = self.shares(
+            weight,
+            bias,
+            |first: usize, _: Lines<'_, f32>, z: &mut [f64], out: &mut Vec<f64>| {
+                for (row, z) in z.chunks_exact_mut(k).enumerate() {
+                    loss(first + row, z);
+                }
+                out.extend_from_slice(z);
+            },
+        );
+        shares.concat()
     }
 
     /// What a pass may begin in.

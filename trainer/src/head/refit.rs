@@ -11,6 +11,7 @@ use domain::job::{Balance, RefitConfig};
 use crate::head::cold::{regularised, softmax};
 use crate::head::joint::{Grid, JointFit, check_images};
 use crate::head::passes::{Features, Precision};
+use crate::head::precondition::Preconditioner;
 use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Logits, Standard, balanced, log_sum_exp, real};
 
@@ -60,7 +61,8 @@ pub fn fit_refit(input: &RefitInput<'_>, keep_going: &dyn Fn() -> bool) -> Resul
     };
     let start = warm(input, &standard);
     let at = |point: &[f64], l2: f64, precision| objective.at(point, l2, precision);
-    grid.fit(&at, start, objective.features.precision(), keep_going)
+    let curvature = |point: &[f64], l2: f64| objective.curvature(point, l2);
+    grid.fit(&at, &curvature, start, objective.features.precision(), keep_going)
 }
 
 /// The old rows in standardised space, and nothing for new ones: their biases make them as likely as the least likely old one.
@@ -155,6 +157,22 @@ impl<'a> Refit<'a> {
             value
         };
         regularised(self.features.pass(rows, biases, precision, &loss), rows, l2)
+    }
+
+    /// The inverse curvature at `point`, without what distillation adds.
+    fn curvature(&self, point: &[f64], l2: f64) -> Option<Preconditioner> {
+        let (rows, biases) = point.split_at(self.n_weights);
+        let loss = |image: usize, z: &mut [f64]| {
+            for (z, shift) in z.iter_mut().zip(&self.adjustment) {
+                *z += shift;
+            }
+            softmax(z, 1.0);
+            for p in z.iter_mut() {
+                *p = self.weights[image] * *p * (1.0 - *p);
+            }
+            0.0
+        };
+        Preconditioner::new(&self.features, &self.features.by_logits(rows, biases, &loss), l2)
     }
 }
 
