@@ -11,6 +11,7 @@ use crate::head::dial::{Interval, Limits, NewImage, OldImage, Table, interval};
 use crate::head::joint::check_images;
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::{Features, Precision};
+use crate::head::path::Path;
 use crate::head::precondition::Preconditioner;
 use crate::head::product::{Logits, logits};
 use crate::head::rows::Rows;
@@ -88,7 +89,7 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
     let standard = Standard::of_head(input.baseline);
     let calibration = Calibration::new(input)?;
     let objective = Append::new(input, &standard, n_old)?;
-    let mut start = objective.start();
+    let mut path = Path::from(objective.start());
     let mut tried = Vec::new();
     for (order, l2) in falling(input.l2_grid) {
         if !tried.is_empty() && !keep_going() {
@@ -97,8 +98,9 @@ pub fn fit_append(input: &AppendInput<'_>, keep_going: &dyn Fn() -> bool) -> Res
         let at = |point: &[f64], precision| Ok(objective.at(point, l2, precision));
         let precision = objective.features.precision();
         let curvature = |point: &[f64]| objective.curvature(point, l2);
+        let start = path.start(l2, &at, precision)?;
         let minimum = minimise(&at, &curvature, start, gradient_norm(l2), precision, keep_going)?;
-        start = minimum.point.clone();
+        path.push(l2, minimum.point.clone());
         tried.push(Tried::new(order, l2, minimum, input, &standard, &calibration)?);
     }
     tried.sort_by_key(|tried| tried.order);

@@ -6,6 +6,7 @@ use domain::report::Trial;
 use crate::head::cold::falling;
 use crate::head::minimise::{Minimum, minimise};
 use crate::head::passes::{Features, Precision};
+use crate::head::path::Path;
 use crate::head::precondition::Preconditioner;
 use crate::head::rows::Rows;
 use crate::head::{Head, HeadError, Standard, gradient_norm, log_sum_exp, narrow, real};
@@ -44,11 +45,12 @@ impl Grid<'_> {
         &self,
         objective: &Objective<'_>,
         curvature: &Curvature<'_>,
-        mut start: Vec<f64>,
+        start: Vec<f64>,
         precision: Precision,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<JointFit, HeadError> {
         let calibration = Features::new(self.calibration, self.standard);
+        let mut path = Path::from(start);
         let mut tried = Vec::new();
         for (order, l2) in falling(self.l2_grid) {
             if !tried.is_empty() && !keep_going() {
@@ -56,11 +58,12 @@ impl Grid<'_> {
             }
             let at = |point: &[f64], precision| Ok(objective(point, l2, precision));
             let bent = |point: &[f64]| curvature(point, l2);
+            let start = path.start(l2, &at, precision)?;
             let minimum = minimise(&at, &bent, start, gradient_norm(l2), precision, keep_going)?;
             let (rows, biases) = minimum.point.split_at(self.n_classes * calibration.dim());
             let logits = calibration.logits(rows, biases);
             let (temperature, loss) = temperature(&logits, self.n_classes, self.calibration_labels);
-            start = minimum.point.clone();
+            path.push(l2, minimum.point.clone());
             tried.push(Tried {
                 order,
                 l2,

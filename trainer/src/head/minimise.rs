@@ -32,7 +32,7 @@ pub(super) struct Minimum {
 
 const HISTORY: usize = 10;
 /// Steps after which the curvature is looked at anew.
-const REFRESH: u64 = 32;
+const REFRESH: u64 = 12;
 /// Far beyond what these problems take; only a fault reaches it.
 const MAX_ITERATIONS: u64 = 2_000;
 /// Share of the slope's promise that a step has to keep (Armijo), and of the slope that may be left (Wolfe).

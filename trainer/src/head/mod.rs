@@ -14,6 +14,7 @@ mod joint;
 mod lanes;
 mod minimise;
 mod passes;
+mod path;
 mod precondition;
 mod probe;
 mod product;
