@@ -175,6 +175,9 @@ mod tests {
     use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
     use super::*;
+    use crate::head::cold::regularised;
+    use crate::head::minimise::{Curvature, minimise};
+    use crate::head::passes::Precision;
     use crate::head::{ColdInput, Matrix, Rows, Standard, fit_cold};
 
     const DIM: usize = NARROW + 7;
@@ -260,6 +263,61 @@ mod tests {
             for (got, expected) in of(&got).iter().zip(&expected) {
                 assert!((got - expected).abs() < 1e-4 * largest, "{got} {expected}");
             }
+        }
+    }
+
+    #[test]
+    fn a_bent_descent_ends_where_a_plain_one_does_and_sooner() {
+        let n = 700;
+        let data = features(n);
+        let index: Vec<usize> = (0..n).collect();
+        let rows = Rows {
+            data: Matrix::Whole(&data),
+            dim: DIM,
+            index: &index,
+        };
+        let features = Features::new(rows, &Standard::of(&rows));
+        let l2 = 1e-3;
+        // Two logits of their own, each says yes to every so manieth image.
+        let yes = |image: usize, class: usize| if image.is_multiple_of(class + 2) { 1.0 } else { 0.0 };
+        let p = |z: f64| 1.0 / (1.0 + (-z).exp());
+        let objective = |point: &[f64], precision| {
+            let (rows, biases) = point.split_at(2 * DIM);
+            let loss = |image: usize, z: &mut [f64]| {
+                let mut value = 0.0;
+                for (class, z) in z.iter_mut().enumerate() {
+                    value += (z.exp().ln_1p() - yes(image, class) * *z) / real(n);
+                    *z = (p(*z) - yes(image, class)) / real(n);
+                }
+                value
+            };
+            Ok(regularised(features.pass(rows, biases, precision, &loss), rows, l2))
+        };
+        let curvature = |point: &[f64]| {
+            let (rows, biases) = point.split_at(2 * DIM);
+            let loss = |_: usize, z: &mut [f64]| {
+                for z in z.iter_mut() {
+                    *z = p(*z) * (1.0 - p(*z)) / real(n);
+                }
+                0.0
+            };
+            Preconditioner::new(&features, &features.by_logits(rows, biases, &loss), l2)
+        };
+        let start = vec![0.0; 2 * (DIM + 1)];
+        let descend = |curvature: &Curvature<'_>| {
+            minimise(&objective, curvature, start.clone(), 1e-7, Precision::Double, &|| true).unwrap()
+        };
+        let (plain, bent) = (descend(&|_| None), descend(&curvature));
+        assert!(plain.converged && bent.converged, "{plain:?} {bent:?}");
+        assert!(
+            bent.n_iterations * 2 < plain.n_iterations,
+            "{} {}",
+            bent.n_iterations,
+            plain.n_iterations
+        );
+        for (plain, bent) in plain.point.iter().zip(&bent.point) {
+            // Each within the norm over the L2 weight of the minimum.
+            assert!((plain - bent).abs() < 2e-4, "{plain} {bent}");
         }
     }
 
