@@ -187,14 +187,8 @@ impl<T: Number> Products<'_, T> {
 
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, class: usize) {
-        let mut x: [(&[T::Lanes<S>], &[T]); R] = [(&[], &[]); R];
-        let mut w: [(&[T::Lanes<S>], &[T]); C] = [(&[], &[]); C];
-        for r in 0..R {
-            x[r] = T::lanes::<S>(self.x.get(row + r));
-        }
-        for c in 0..C {
-            w[c] = T::lanes::<S>(self.w.get(class + c));
-        }
+        let mut x: [_; R] = std::array::from_fn(|r| T::lanes::<S>(self.x.get(row + r)));
+        let mut w: [_; C] = std::array::from_fn(|c| T::lanes::<S>(self.w.get(class + c)));
         let n = w[0].0.len();
         for x in &mut x {
             x.0 = &x.0[..n];
