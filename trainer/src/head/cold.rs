@@ -96,7 +96,8 @@ impl<'a> Cold<'a> {
             }
             0.0
         };
-        Preconditioner::new(&self.features, &self.features.by_logits(rows, biases, &loss), l2)
+        let curvature = self.features.by_logits(rows, biases, &loss);
+        Some(Preconditioner::new(&self.features, &curvature, l2)?.of_softmax(l2))
     }
 }
 

@@ -4,7 +4,8 @@
 //! it, those the class is unsure of; some of them, drawn in proportion to c, stand for all (subsampled Newton: Roosta-Khorasani,
 //! Mahoney 2019, <https://doi.org/10.1007/s10107-018-1346-5>). With the drawn rows as A the inverse is
 //! `(1 − Aᵀ (A Aᵀ + λ)⁻¹ A) / λ`, so only the matrix of the images' products with one another is factored. What one class's
-//! logit does to another is left out, and what a drawing misses: L-BFGS learns that along its steps.
+//! logit does to another is left out, but for what moves all of them alike, and so is what a drawing misses: L-BFGS learns
+//! that along its steps.
 //!
 //! The drawing is systematic, without a seed; sums run in fixed blocks. So the bits do not depend on how many cores there are.
 
@@ -38,6 +39,8 @@ const BLOCK: usize = 64;
 pub(super) struct Preconditioner {
     dim: usize,
     classes: Vec<Class>,
+    /// The L2 weight, which is all the curvature there is where every class moves alike.
+    alike: Option<f64>,
 }
 
 impl Preconditioner {
@@ -59,11 +62,63 @@ impl Preconditioner {
         Some(Self {
             dim,
             classes: classes.collect::<Option<_>>()?,
+            alike: None,
         })
+    }
+
+    /// Of a softmax over exactly these classes: it does not see what moves all their logits alike, so there only the L2
+    /// weight counts.
+    pub(super) fn of_softmax(self, l2: f64) -> Self {
+        Self {
+            alike: Some(l2),
+            ..self
+        }
     }
 
     /// The inverse curvature times `by`: (classes, dim) weights, then biases.
     pub(super) fn solve(&self, by: &mut [f64]) {
+        let Some(l2) = self.alike else {
+            return self.solve_apart(by);
+        };
+        let alike = self.without_mean(by);
+        self.solve_apart(by);
+        self.without_mean(by);
+        let (rows, biases) = by.split_at_mut(self.classes.len() * self.dim);
+        let (row, bias) = alike.split_at(self.dim);
+        for all in rows.chunks_exact_mut(self.dim) {
+            for (x, mean) in all.iter_mut().zip(row) {
+                *x += mean / l2;
+            }
+        }
+        for x in biases {
+            *x += bias[0] / l2;
+        }
+    }
+
+    /// Takes the mean over classes off, and returns it: weights, then a bias.
+    fn without_mean(&self, by: &mut [f64]) -> Vec<f64> {
+        let k = self.classes.len();
+        let (rows, biases) = by.split_at_mut(k * self.dim);
+        let mut mean = vec![0.0; self.dim];
+        for row in rows.chunks_exact(self.dim) {
+            for (mean, x) in mean.iter_mut().zip(row) {
+                *mean += x / real(k);
+            }
+        }
+        for row in rows.chunks_exact_mut(self.dim) {
+            for (x, mean) in row.iter_mut().zip(&mean) {
+                *x -= mean;
+            }
+        }
+        let bias = biases.iter().sum::<f64>() / real(k);
+        for x in biases {
+            *x -= bias;
+        }
+        mean.push(bias);
+        mean
+    }
+
+    fn solve_apart(&self, by: &mut [f64]) {
         let (rows, biases) = by.split_at_mut(self.classes.len() * self.dim);
         let rows = rows.par_chunks_exact_mut(self.dim).zip(biases);
         rows.zip(&self.classes)
@@ -318,6 +373,28 @@ mod tests {
         for (plain, bent) in plain.point.iter().zip(&bent.point) {
             // Each within the norm over the L2 weight of the minimum.
             assert!((plain - bent).abs() < 2e-4, "{plain} {bent}");
+        }
+    }
+
+    #[test]
+    fn what_a_softmax_does_not_see_is_bent_by_the_l2_weight_alone() {
+        let n = 300;
+        let data = features(n);
+        let index: Vec<usize> = (0..n).collect();
+        let rows = Rows {
+            data: Matrix::Whole(&data),
+            dim: DIM,
+            index: &index,
+        };
+        let features = Features::new(rows, &Standard::of(&rows));
+        let curvature: Vec<f64> = (0..3 * n).map(|i| real(1 + i % 7) / real(20 * n)).collect();
+        let preconditioner = Preconditioner::new(&features, &curvature, 0.5).unwrap().of_softmax(0.5);
+        let alike = |at: usize| real(at % 5) - 2.0;
+        let mut by: Vec<f64> = (0..3 * DIM).map(|at| alike(at % DIM)).collect();
+        by.extend([0.0; 3]);
+        preconditioner.solve(&mut by);
+        for (at, x) in by[..3 * DIM].iter().enumerate() {
+            assert!((x - 2.0 * alike(at % DIM)).abs() < 1e-9, "{x}");
         }
     }
 
