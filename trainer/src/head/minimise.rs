@@ -39,8 +39,8 @@ const MAX_ITERATIONS: u64 = 2_000;
 const FALL: f64 = 1e-4;
 const LEFT: f64 = 0.9;
 
-/// Goes down from `start` until the gradient's norm is at most `gradient_norm`, or `keep_going` says no. Begins in
-/// `precision`.
+/// Goes down from `start`, steps bent by `curvature`, until the gradient's norm is at most `gradient_norm`, or `keep_going`
+/// says no. Begins in `precision`.
 ///
 /// # Errors
 /// The objective failed, or was not finite at `start`.
@@ -73,6 +73,8 @@ pub(super) fn minimise(
         } else if precision == Precision::Single {
             precision = Precision::Double;
             best = Point::at(objective, best.point, precision)?;
+        } else if bent.take().is_some() {
+            // What was looked at no longer says which way is down.
         } else {
             // Rounding lets nothing better be found.
             break;
