@@ -187,8 +187,14 @@ impl<T: Number> Products<'_, T> {
 
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const C: usize>(&mut self, simd: S, row: usize, class: usize) {
-        let mut x: [_; R] = std::array::from_fn(|r| T::lanes::<S>(self.x.get(row + r)));
-        let mut w: [_; C] = std::array::from_fn(|c| T::lanes::<S>(self.w.get(class + c)));
+        let mut x = [T::lanes::<S>(&[]); R];
+        let mut w = [T::lanes::<S>(&[]); C];
+        for (r, x) in x.iter_mut().enumerate() {
+            *x = T::lanes::<S>(self.x.get(row + r));
+        }
+        for (c, w) in w.iter_mut().enumerate() {
+            *w = T::lanes::<S>(self.w.get(class + c));
+        }
         let n = w[0].0.len();
         for x in &mut x {
             x.0 = &x.0[..n];
