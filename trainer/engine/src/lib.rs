@@ -1,8 +1,8 @@
 //! Frozen backbones: what a network looks like, what it costs, and how an image becomes a feature.
 //!
 //! Owns: the architecture as data ([`Spec`]), the feature recipe ([`Recipe`]), preprocessing ([`Preprocessing`]), weights
-//! and the f32 forward pass on groups of 16 channels ([`Backbone`], [`Stream`]). Refuses to know: files, threads, clocks, training. Compiles
-//! to wasm32, so the page and the server compute the same numbers by the same code.
+//! and the f32 forward pass on groups of 16 channels ([`Backbone`], [`Stream`]). Refuses to know: files, threads, clocks,
+//! training. Compiles to wasm32, so the page and the server compute the same numbers by the same code.
 
 mod arena;
 mod backbone;
