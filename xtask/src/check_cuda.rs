@@ -86,7 +86,8 @@ impl Toolkit {
     /// Wheels, links and stub, once.
     fn install(&self) -> Result<()> {
         machine::c_compiler()?;
-        let wanted = WHEELS.join("\n");
+        // The links are by whole paths: a folder that was moved is made anew.
+        let wanted = format!("{}\n{}", self.home.display(), WHEELS.join("\n"));
         let stamp = self.home.join("rehead-wheels.txt");
         if fs::read_to_string(&stamp).is_ok_and(|text| text == wanted) {
             println!("CUDA {} is in {}", version(WHEELS[0]), self.home.display());
@@ -96,6 +97,9 @@ impl Toolkit {
             "installing CUDA's compiler and libraries into {}: 1.2 GB",
             self.home.display()
         );
+        if self.home.exists() {
+            fs::remove_dir_all(&self.home).wrap_err_with(|| format!("could not empty {}", self.home.display()))?;
+        }
         let venv = self.home.join("venv");
         run(program("python3").args(["-m", "venv"]).arg(&venv))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
